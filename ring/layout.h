@@ -136,8 +136,8 @@ enum camring_reason {
     CAMRING_REASON_INTERNAL = 25
 };
 
-/* Index into camring_header.counters. Monotonic for the life of the epoch; a re-attached writer
- * continues them. */
+/* Index into camring_header.counters. Monotonic: a re-attached writer and a new epoch of the same
+ * writer continue them. */
 enum camring_counter {
     CAMRING_COUNT_PUBLISHED = 0,         /* records with pixels (frame ring) or bytes (packet ring) */
     CAMRING_COUNT_GAPS = 1,              /* gap records */
@@ -156,6 +156,7 @@ enum camring_counter {
     CAMRING_COUNT_BYTES = 14,            /* payload bytes published */
     CAMRING_COUNT_WAKES = 15,            /* FUTEX_WAKE calls */
     CAMRING_COUNT_DROP_NO_SPACE = 16     /* no memory for a ring or a larger epoch */
+    CAMRING_COUNT_KEY_LOST = 17          /* packet ring: a GOP outgrew the ring, its keyframe is gone */
 };
 
 /* Header of a ring file. Constant after version is stored, except where marked. */

@@ -224,16 +224,17 @@ const (
 	CountBytes             Counter = 14
 	CountWakes             Counter = 15
 	CountDropNoSpace       Counter = 16
-	counterNamesAreThisFar         = 17
+	CountKeyLost           Counter = 17
+	counterNamesAreThisFar         = 18
 )
 
 var counterNames = []string{
 	"published", "gaps", "corrupt", "drop_no_slot", "drop_decode", "drop_no_keyframe", "drop_lapped",
 	"drop_restart", "drop_too_large", "drop_malformed", "rtp_lost", "decoded_silently", "reaped",
-	"put_back", "bytes", "wakes", "drop_no_space",
+	"put_back", "bytes", "wakes", "drop_no_space", "key_lost",
 }
 
-var _ [counterNamesAreThisFar]string = [17]string(counterNames)
+var _ [counterNamesAreThisFar]string = [18]string(counterNames)
 
 // String returns the counter's name, as metrics and the API show it.
 func (c Counter) String() string { return nameOf(counterNames, uint32(c), "counter") }

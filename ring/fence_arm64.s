@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "textflag.h"
+
+// func storeFence()
+TEXT ·storeFence(SB), NOSPLIT, $0-0
+	DMB $0xA
+	RET
+
+// func loadFence()
+TEXT ·loadFence(SB), NOSPLIT, $0-0
+	DMB $0x9
+	RET
+
+// func fullFence()
+TEXT ·fullFence(SB), NOSPLIT, $0-0
+	DMB $0xB
+	RET

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ring
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+)
+
+// nameRule is what camera and output names look like: they become file names.
+var nameRule = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
+
+// DefaultDir is where rings live if nobody says otherwise: one directory for a service that runs as
+// root, one per user otherwise.
+func DefaultDir() string {
+	if uid := os.Geteuid(); uid != 0 {
+		return "/dev/shm/camring-" + strconv.Itoa(uid)
+	}
+	return "/dev/shm/camring"
+}
+
+// FramePath is the path of a frame ring.
+func FramePath(dir, camera, output string) string {
+	return filepath.Join(dir, camera+"."+output+".ring")
+}
+
+// PacketPath is the path of a packet ring.
+func PacketPath(dir, camera string) string { return filepath.Join(dir, camera+".packets") }
+
+func leasePath(path string) string { return path + ".leases" }
+func lockPath(path string) string  { return path + ".lock" }
+
+func checkName(what, name string) error {
+	if !nameRule.MatchString(name) {
+		return fmt.Errorf("%s name %q: must match %s", what, name, nameRule)
+	}
+	return nil
+}
+
+// MakeDir makes sure that dir exists and can be written to by this process.
+func MakeDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("ring directory: %w: choose another with ring.dir or CAMRING_RING_DIR", err)
+	}
+	probe, err := os.CreateTemp(dir, ".probe-")
+	if errors.Is(err, os.ErrPermission) {
+		return permissionError(dir, err)
+	}
+	if err != nil {
+		return fmt.Errorf("ring directory: %w", err)
+	}
+	_ = probe.Close()
+	return os.Remove(probe.Name())
+}
