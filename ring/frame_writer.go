@@ -33,8 +33,9 @@ type FrameConfig struct {
 type FrameWriter struct {
 	writer
 	cfg     FrameConfig
-	next    geometry // of the first ring, until there is one
-	current uint32   // slot of the newest picture, or NoSlot: never a candidate
+	next    geometry         // of the first ring, until there is one
+	early   [Counters]uint64 // counted before there was a ring
+	current uint32           // slot of the newest picture, or NoSlot: never a candidate
 }
 
 // Slot is a place that the writer owns: its generation is odd until [FrameWriter.Publish].
@@ -107,7 +108,29 @@ func (w *FrameWriter) newEpoch(slotSize uint64) error {
 		return fmt.Errorf("frame ring: %w", err)
 	}
 	w.current = NoSlot
+	for c, n := range w.early {
+		w.count(Counter(c), n)
+	}
+	w.early = [Counters]uint64{}
 	return nil
+}
+
+// Count adds n to a counter. What is counted before there is a ring appears in it once there is.
+func (w *FrameWriter) Count(c Counter, n uint64) {
+	if w.mem == nil {
+		w.early[c] += n
+		return
+	}
+	w.count(c, n)
+}
+
+// SetState writes the camera's state and wakes the readers; the first ring begins with the newest.
+func (w *FrameWriter) SetState(s State, r Reason) {
+	if w.mem == nil {
+		w.stateIs, w.reason = s, r
+		return
+	}
+	w.writer.SetState(s, r)
 }
 
 // Claim takes a slot to draw into: one that was never published, else the one with the oldest

@@ -155,7 +155,7 @@ enum camring_counter {
     CAMRING_COUNT_PUT_BACK = 13,         /* slots given back because a lease came between */
     CAMRING_COUNT_BYTES = 14,            /* payload bytes published */
     CAMRING_COUNT_WAKES = 15,            /* FUTEX_WAKE calls */
-    CAMRING_COUNT_DROP_NO_SPACE = 16     /* no memory for a ring or a larger epoch */
+    CAMRING_COUNT_DROP_NO_SPACE = 16,    /* no memory for a ring or a larger epoch */
     CAMRING_COUNT_KEY_LOST = 17          /* packet ring: a GOP outgrew the ring, its keyframe is gone */
 };
 

@@ -49,6 +49,17 @@ func (r *PacketReader) SeekKey(limit uint64) uint64 {
 	return 0
 }
 
+// Describe copies the descriptor of sequence seq; [ErrNotPublished] or [ErrLapped] if it is not there.
+func (r *PacketReader) Describe(seq uint64) (PacketDesc, error) {
+	if seq > r.headNow() {
+		return PacketDesc{}, ErrNotPublished
+	}
+	if seq < r.g.baseSeq {
+		return PacketDesc{}, ErrLapped
+	}
+	return readPacketDesc(r.mem, &r.g, seq)
+}
+
 // Next waits for the next record, at most timeout ([ErrTimeout]); a change of the camera's state ends
 // the wait as well. A reader that has been lapped goes on with the newest keyframe, or with the head
 // if there is none, and is told how many records it lost. It follows a new epoch by itself. Gap

@@ -93,6 +93,12 @@ func (w *PacketWriter) PublishGap(d *PacketDesc) error {
 	return w.describe(d)
 }
 
+// GapIsNewest reports whether the newest record is a gap.
+func (w *PacketWriter) GapIsNewest() bool {
+	d, err := readPacketDesc(w.mem, &w.g, w.head)
+	return err == nil && d.Flags&FlagGap != 0
+}
+
 func (w *PacketWriter) describe(d *PacketDesc) error {
 	n := w.head + 1
 	d.RunID = w.runID

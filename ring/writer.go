@@ -305,8 +305,11 @@ func (w *writer) CreatedMS() int64 { return int64(w.g.createdWallNS / 1e6) }
 // Stop is a planned stop: the state becomes stopped (a file that has ended stays so), and the files go unless a reader is
 // registered, which would otherwise lose the frame it is looking at. The writer is closed.
 func (w *writer) Stop() error {
-	if w.mem == nil {
+	if w.lock == nil {
 		return nil
+	}
+	if w.mem == nil { // no picture ever came: there is nothing but the lock
+		return errors.Join(os.Remove(lockPath(w.path)), w.Close())
 	}
 	if w.stateIs != StateEnded {
 		w.SetState(StateStopped, ReasonShutdown)

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package control
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"camring/core/version"
+	"camring/ring"
+)
+
+// stopWithin is how long a child's cameras have for a planned stop; the supervisor kills after more.
+const stopWithin = 1500 * time.Millisecond
+
+// Serve makes one attempt at a camera and returns what ended it. connected is called at most once.
+// When ctx ends, its cause is a [*Stopped].
+type Serve func(ctx context.Context, start Start, state *Mirror, log *slog.Logger, connected func(Connected)) Ended
+
+// Stopped is the cause with which a camera's context ends.
+type Stopped struct {
+	Reason ring.Reason
+	Final  bool
+}
+
+// Error says why.
+func (s *Stopped) Error() string { return "stopped: " + s.Reason.String() }
+
+// StopOf returns how a camera's context was ended.
+func StopOf(ctx context.Context) Stopped {
+	var s *Stopped
+	if errors.As(context.Cause(ctx), &s) {
+		return *s
+	}
+	return Stopped{Reason: ring.ReasonShutdown}
+}
+
+// Child runs the child's side of the protocol until the supervisor says quit or is gone: it says
+// hello, makes the attempts with serve, one goroutine each, and reports their ends.
+func Child(conn *Conn, hello Hello, serve Serve) error {
+	signal.Ignore(syscall.SIGINT, syscall.SIGHUP) // a terminal sends them to the whole group; the supervisor decides
+	log := slog.New(NewHandler(conn))
+	hello.Protocol, hello.Version, hello.PID = Version, version.Version, os.Getpid()
+	if err := conn.Send(Message{Hello: &hello}); err != nil {
+		return err
+	}
+	c := child{conn: conn, serve: serve, log: log, cameras: map[string]*attempt{}}
+	defer c.stopAll()
+	for {
+		m, err := conn.Receive()
+		if err != nil {
+			return err
+		}
+		switch {
+		case m.Start != nil:
+			c.start(*m.Start)
+		case m.Stop != nil:
+			c.stop(m.Stop.Camera, &Stopped{Reason: m.Stop.Reason, Final: m.Stop.Final})
+		case m.State != nil:
+			c.state(*m.State)
+		case m.Quit != nil:
+			return nil
+		}
+	}
+}
+
+type child struct {
+	conn    *Conn
+	serve   Serve
+	log     *slog.Logger
+	running sync.WaitGroup
+
+	mu      sync.Mutex // guards below
+	cameras map[string]*attempt
+}
+
+type attempt struct {
+	cancel context.CancelCauseFunc
+	mirror Mirror
+}
+
+func (c *child) start(s Start) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	a := &attempt{cancel: cancel}
+	c.mu.Lock()
+	_, twice := c.cameras[s.Camera.Name]
+	if !twice {
+		c.cameras[s.Camera.Name] = a
+	}
+	c.mu.Unlock()
+	if twice {
+		cancel(nil)
+		c.say(Message{Ended: &Ended{Camera: s.Camera.Name, Attempt: s.Attempt, Reason: ring.ReasonInternal, Detail: "the camera is still being served"}})
+		return
+	}
+	c.running.Go(func() {
+		defer cancel(nil)
+		log := c.log.With("camera", s.Camera.Name)
+		ended := c.serve(ctx, s, &a.mirror, log, func(info Connected) {
+			info.Camera, info.Attempt = s.Camera.Name, s.Attempt
+			c.say(Message{Connected: &info})
+		})
+		c.mu.Lock()
+		delete(c.cameras, s.Camera.Name)
+		c.mu.Unlock()
+		ended.Camera, ended.Attempt = s.Camera.Name, s.Attempt
+		c.say(Message{Ended: &ended})
+	})
+}
+
+func (c *child) stop(name string, why *Stopped) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a := c.cameras[name]; a != nil {
+		a.cancel(why)
+	}
+}
+
+func (c *child) state(s State) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a := c.cameras[s.Camera]; a != nil {
+		a.mirror.set(s.State, s.Reason)
+	}
+}
+
+// stopAll ends every attempt and waits, but not for ever: a thread that hangs in a library must not
+// keep the process.
+func (c *child) stopAll() {
+	c.mu.Lock()
+	for _, a := range c.cameras {
+		a.cancel(&Stopped{Reason: ring.ReasonShutdown, Final: true})
+	}
+	c.mu.Unlock()
+	done := make(chan struct{})
+	go func() { c.running.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(stopWithin):
+	}
+}
+
+// say sends; if that fails the supervisor is gone, and Receive will say so.
+func (c *child) say(m Message) { _ = c.conn.Send(m) }

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package receiver is the process that talks to network cameras: pure Go, no C. It writes what they
+// send, compressed, into one packet ring each.
+//
+// Each attempt at a camera is one call of [rtsp.Run]; the supervisor decides when there is another. A
+// camera's packet ring stays open between attempts, so a decoder that reads it sees one sequence.
+package receiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+
+	"camring/core/control"
+	"camring/core/receiver/rtsp"
+	"camring/ring"
+)
+
+// Run is the whole life of a receiver process; file is its end of the control socket.
+func Run(file *os.File) error {
+	conn, err := control.FromFile(file)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	r := &receiver{sinks: map[string]*sink{}}
+	err = control.Child(conn, control.Hello{}, r.serve)
+	return errors.Join(err, r.stop())
+}
+
+type receiver struct {
+	mu    sync.Mutex // guards below
+	sinks map[string]*sink
+}
+
+// serve makes one attempt at one camera.
+//
+// Stops: when ctx ends, within the time of saying goodbye to the camera.
+func (r *receiver) serve(ctx context.Context, start control.Start, _ *control.Mirror, log *slog.Logger, connected func(control.Connected)) control.Ended {
+	s, err := r.sink(start.Camera)
+	if err != nil {
+		return endedBy(err)
+	}
+	c := start.Camera
+	cfg := rtsp.Config{Camera: c.Name, URL: c.URL, Username: c.Username, Password: c.Password, Transport: c.Transport, Log: log}
+	err = rtsp.Run(ctx, cfg, func(info rtsp.StreamInfo) {
+		s.begin()
+		connected(control.Connected{Codec: info.Codec, Width: info.Width, Height: info.Height, Transport: info.Transport})
+	}, s.deliver)
+	ended := endedBy(err)
+	if ctx.Err() != nil {
+		stop := control.StopOf(ctx)
+		ended = control.Ended{Reason: stop.Reason}
+		if stop.Final {
+			err = r.drop(c.Name)
+			if err != nil {
+				ended.Detail = err.Error()
+			}
+			return ended
+		}
+	}
+	if err := s.end(ended.Reason); err != nil {
+		ended.Detail = errors.Join(errors.New(ended.Detail), err).Error()
+	}
+	return ended
+}
+
+func (r *receiver) sink(c control.Camera) (*sink, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s := r.sinks[c.Name]; s != nil {
+		return s, nil
+	}
+	w, err := ring.OpenPacketWriter(ring.PacketConfig{Dir: c.Dir, Camera: c.Name, GID: c.GID})
+	if err != nil {
+		return nil, err
+	}
+	s := &sink{w: w}
+	if w.Head() >= w.Base() {
+		// A receiver before this one has died: say so before the first new picture.
+		s.missing = ring.ReasonReceiverLost
+	}
+	r.sinks[c.Name] = s
+	return s, nil
+}
+
+// drop ends a camera's ring for good.
+func (r *receiver) drop(name string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.sinks[name]
+	delete(r.sinks, name)
+	if s == nil {
+		return nil
+	}
+	return s.w.Stop()
+}
+
+// stop ends the rings of cameras that are between two attempts; the others have ended theirs.
+func (r *receiver) stop() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var errs []error
+	for _, s := range r.sinks {
+		errs = append(errs, s.w.Stop())
+	}
+	return errors.Join(errs...)
+}
+
+// endedBy turns what ended an attempt into the message for the supervisor.
+func endedBy(err error) control.Ended {
+	ended := control.Ended{Reason: ring.ReasonInternal}
+	if err == nil {
+		ended.Detail = "the session ended without a reason"
+		return ended
+	}
+	ended.Detail = err.Error()
+	var f *rtsp.Failure
+	var space *ring.NoSpaceError
+	switch {
+	case errors.As(err, &f):
+		ended.Reason, ended.RetryAfter = f.Reason, f.RetryAfter
+	case errors.As(err, &space):
+		ended.Reason = ring.ReasonNoSpace
+	case errors.Is(err, os.ErrPermission):
+		ended.Reason = ring.ReasonPermission
+	case errors.Is(err, ring.ErrBusy):
+		ended.Detail = fmt.Sprintf("%v: another camring serves a camera of this name in this ring directory", err)
+	}
+	return ended
+}

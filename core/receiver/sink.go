@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package receiver
+
+import (
+	"errors"
+
+	"camring/core/receiver/rtsp"
+	"camring/ring"
+)
+
+// sink writes access units into a camera's packet ring. One goroutine at a time: the session's while
+// it plays, the attempt's before and after.
+type sink struct {
+	w *ring.PacketWriter
+	// missing is why pictures are missing since the newest record, if that has not been recorded yet.
+	missing ring.Reason
+	// cut is set until the first unit of a session has been written.
+	cut bool
+}
+
+// begin says that a session plays.
+func (s *sink) begin() {
+	s.cut = s.w.Head() >= s.w.Base()
+	if s.missing != ring.ReasonNone {
+		_ = s.gap(s.missing) // a ring that cannot be written fails the first unit as well
+	}
+	s.w.SetState(ring.StateLive, ring.ReasonNone)
+}
+
+func (s *sink) deliver(au *rtsp.AccessUnit) error {
+	d := ring.PacketDesc{
+		Codec: au.Codec, PTSNS: int64(au.PTS), DTSNS: int64(au.DTS),
+		CaptureMonoNS: au.CaptureMonoNS, CaptureWallNS: au.CaptureWallNS,
+		CaptureClock: au.Clock, CaptureErrorUS: au.ErrorUS, ReceivedMonoNS: au.ReceivedMonoNS,
+		Lost: au.Lost, Width: uint32(au.Width), Height: uint32(au.Height),
+	}
+	if au.Key {
+		d.Flags |= ring.FlagKey
+	}
+	if au.Corrupt {
+		d.Flags |= ring.FlagCorrupt
+	}
+	if s.cut {
+		d.Flags |= ring.FlagDiscontinuity
+	}
+	s.w.Count(ring.CountRTPLost, uint64(au.Lost))
+	err := s.w.Publish(&d, au.Parts)
+	if errors.Is(err, ring.ErrTooLarge) {
+		return nil // counted; the decoder sees a missing picture, the session goes on
+	}
+	if err == nil {
+		s.cut = false
+	}
+	return err
+}
+
+// end records at once that pictures are missing from now on, and why, if any came before.
+func (s *sink) end(reason ring.Reason) error {
+	s.w.SetState(ring.StateStalled, reason)
+	if s.w.Head() < s.w.Base() || s.missing != ring.ReasonNone {
+		return nil
+	}
+	return s.gap(reason)
+}
+
+// gap writes a record of the gap, unless the newest record is one: failed attempts add nothing.
+func (s *sink) gap(reason ring.Reason) error {
+	s.missing = ring.ReasonNone
+	if s.w.GapIsNewest() {
+		return nil
+	}
+	now := ring.MonoNS()
+	d := ring.PacketDesc{Reason: reason, ReceivedMonoNS: now, CaptureMonoNS: now, CaptureWallNS: ring.WallNS(), CaptureClock: ring.ClockArrival}
+	return s.w.PublishGap(&d)
+}
