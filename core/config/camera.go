@@ -28,8 +28,8 @@ type draft struct {
 	urlPassword Secret
 }
 
-// defaultKeys are the keys that defaults: may have, cameraKeys those of a camera, laterCameraKeys
-// those that this version refuses by name.
+// defaultKeys are the keys that defaults: may have, ownKeys those that only make sense for a single
+// camera, cameraKeys both, and laterCameraKeys those that this version refuses by name.
 var (
 	defaultKeys = []key[draft]{
 		{"enabled", func(d *decoder, c *draft, v value) { set(&c.Enabled)(d.boolean(v)) }},
@@ -48,18 +48,24 @@ var (
 		{"location", func(d *decoder, c *draft, v value) { set(&c.Location)(d.label(v)) }},
 		{"outputs", func(d *decoder, c *draft, v value) { d.outputs(c, v) }},
 	}
-	cameraKeys = append([]key[draft]{
+	ownKeys = []key[draft]{
 		{"url", func(d *decoder, c *draft, v value) { d.source(c, v) }},
 		{"stream_key", func(d *decoder, c *draft, v value) { set(&c.StreamKey)(d.label(v)) }},
 		{"camera_id", func(d *decoder, c *draft, v value) { set(&c.CameraID)(d.label(v)) }},
 		{"topic", func(d *decoder, c *draft, v value) { set(&c.Topic)(d.label(v)) }},
-	}, defaultKeys...)
+	}
+	cameraKeys      = append(slices.Clone(ownKeys), defaultKeys...)
 	laterCameraKeys = []string{
 		"fps", "quality", "size", "fit", "format", "hwaccel", "device", "decode", "similar",
 		"on_corrupt", "compat", "jpeg",
 	}
 	outputKeys = []key[string]{
-		{"format", func(d *decoder, format *string, v value) { set(format)(d.choice(v, "nv12")) }},
+		{"format", func(d *decoder, format *string, v value) {
+			text, ok := d.str(v)
+			if *format = text; ok && text != "nv12" {
+				d.fail(v, "not supported by this version: only nv12 is")
+			}
+		}},
 	}
 	laterOutputKeys = []string{"size", "fit", "fps", "quality", "matrix", "range", "slots"}
 )
@@ -98,9 +104,25 @@ func (d *decoder) outputs(c *draft, v value) {
 		d.fail(value{at: e.keyAt, path: v.path}, "output name %s: %s", quote(e.key), nameRule)
 		return
 	}
-	format := "nv12"
+	var format string
 	fields(d, &format, e.value, outputKeys, laterOutputKeys)
 	c.Output = e.key
+}
+
+// defaults returns the camera that the defaults: map describes.
+func (d *decoder) defaults(v value) Camera {
+	base := draft{Camera: defaultCamera()}
+	if v.node == nil {
+		return base.Camera
+	}
+	keys := slices.Clone(defaultKeys)
+	for _, k := range ownKeys {
+		keys = append(keys, key[draft]{k.name, func(d *decoder, _ *draft, v value) {
+			d.fail(v, "differs between cameras: put it under each of them")
+		}})
+	}
+	d.onePassword(fields(d, &base, v, keys, laterCameraKeys))
+	return base.Camera
 }
 
 // cameras reads the cameras: map. base has what defaults: said.

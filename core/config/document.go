@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -56,7 +57,8 @@ func readDocument(file string, data []byte) (root ast.Node, err error) {
 	switch {
 	case errors.As(err, &syntax) && syntax.Token != nil:
 		at := syntax.Token.Position
-		return fail(at.Line, at.Column, "%s", redact(syntax.Message))
+		message := strings.ReplaceAll(syntax.Message, "\t", `\t`)
+		return fail(at.Line, at.Column, "%s", redact(message))
 	case err != nil:
 		return fail(0, 0, "not readable as YAML")
 	}

@@ -22,7 +22,7 @@ var badInputs = []struct{ name, yaml, want string }{
 	{"unknown key of a camera", "cameras:\n  a:\n    url: 'test:'\n    trasnport: tcp\n", `c.yaml:4:5: cameras.a: unknown key "trasnport", did you mean "transport"?`},
 	{"unknown key with a dash", "cameras: {a: {url: 'test:', Stream-Key: x}}\n", `c.yaml:1:29: cameras.a: unknown key "Stream-Key", did you mean "stream_key"?`},
 	{"unknown key with nothing near", testCamera + "log: {colour_of_the_sky: blue}\n", `c.yaml:2:7: log: unknown key "colour_of_the_sky" (known: format, level)`},
-	{"key of a single camera among the defaults", testCamera + "defaults: {topic: x}\n", `c.yaml:2:12: defaults: unknown key "topic", did you mean "loop"?`},
+	{"key of a single camera among the defaults", testCamera + "defaults: {topic: x}\n", `c.yaml:2:19: defaults.topic: differs between cameras: put it under each of them`},
 	{"key of a later version", "cameras: {a: {url: 'test:', fps: 10}}\n", "c.yaml:1:29: cameras.a.fps: not supported by this version"},
 	{"key of a later version among the defaults", testCamera + "defaults: {hwaccel: auto}\n", "c.yaml:2:12: defaults.hwaccel: not supported by this version"},
 	{"section of a later version", testCamera + "workers: 4\n", "c.yaml:2:1: workers: not supported by this version"},
@@ -34,7 +34,7 @@ var badInputs = []struct{ name, yaml, want string }{
 	{"list for a text", "cameras:\n  a: {url: [x]}\n", "c.yaml:2:12: cameras.a.url: want text, not a list"},
 	{"map for a number", "ring:\n  slots:\n    a: b\n" + testCamera, "c.yaml:3:5: ring.slots: want a whole number from 2 to 64, not a map"},
 	{"word for a truth value", "cameras: {a: {url: x, loop: yes}}\n", `c.yaml:1:29: cameras.a.loop: want true or false, not "yes"`},
-	{"nothing for a text", "cameras:\n  a:\n    url:\n", "c.yaml:3:9: cameras.a.url: want text, not nothing"},
+	{"nothing for a text", "cameras:\n  a:\n    url:\n", "c.yaml:3:5: cameras.a.url: want text, not nothing"},
 	{"nothing for a camera", "cameras:\n  a:\n", "c.yaml:2:3: cameras.a: no url: " + allowedSources},
 	{"no url", "cameras:\n  a: {username: u}\n", "c.yaml:2:3: cameras.a: no url: " + allowedSources},
 	{"duration without unit", testCamera + "redis: {batch: 25}\n", `c.yaml:2:16: redis.batch: want a duration from 1ms to 1s with its unit, such as 1ms, not "25"`},
@@ -57,7 +57,7 @@ var badInputs = []struct{ name, yaml, want string }{
 	{"home folder", "cameras: {a: ~/x.mp4}\n", "c.yaml:1:14: cameras.a: ~ is not expanded: write the whole path"},
 	{"user in the URL and beside it", "cameras: {a: {url: 'rtsp://u@h/', username: v}}\n", "c.yaml:1:35: cameras.a.username: the URL has a user already: keep one of the two"},
 	{"password in the URL and beside it", "cameras: {a: {url: 'rtsp://u:hunter2@h/', password: hunter2}}\n", "c.yaml:1:43: cameras.a.password: the URL has a password already: keep one of the two"},
-	{"password and password_file", "cameras: {a: {url: 'rtsp://u@h/', password: hunter2, password_file: /dev/null}}\n", "c.yaml:1:54: cameras.a.password_file: /dev/null is not a regular file\nc.yaml:1:54: cameras.a.password_file: there is a password too: keep one of the two"},
+	{"password and password_file", "cameras: {a: {url: 'rtsp://u@h/', password: hunter2, password_file: /dev/null}}\n", "c.yaml:1:54: cameras.a.password_file: there is a password too: keep one of the two\nc.yaml:1:69: cameras.a.password_file: /dev/null is not a regular file"},
 	{"password without user", "cameras: {a: {url: 'rtsp://h/', password: hunter2}}\n", "c.yaml:1:11: cameras.a: a password without a username"},
 	{"hash in a password", "cameras: {a: 'rtsp://u:hunter2#@h/'}\n", "c.yaml:1:14: cameras.a: not a URL: write # / ? % and spaces in a password as %23 %2F %3F %25 and %20, or put it under password:"},
 	{"slash in a password", "cameras: {a: 'rtsp://u:12/hunter2@h/'}\n", "c.yaml:1:14: cameras.a: @ after the host: write / in a password as %2F, or put it under password:; write %40 if the path has an @"},
@@ -79,9 +79,9 @@ var badInputs = []struct{ name, yaml, want string }{
 	{"tab for indentation", "cameras:\n\ta: b\n", "c.yaml:2:1: found character '\\t' that cannot start any token"},
 	{"two documents", testCamera + "---\n" + testCamera, "c.yaml:3:8: a second document: want one per file"},
 	{"no text", "cameras: \x00\n", "c.yaml:1:10: not text: want UTF-8 without control characters"},
-	{"unknown alias", "cameras: {a: *b}\n", "c.yaml:1:14: no anchor &b before this alias\nc.yaml:1:11: cameras.a: no url: " + allowedSources},
+	{"unknown alias", "cameras: {a: *b}\n", "c.yaml:1:11: cameras.a: no url: " + allowedSources + "\nc.yaml:1:14: no anchor &b before this alias"},
 	{"tag", "cameras: {a: {url: 'rtsp://u@h/', password: !!binary hunter2}}\n", "c.yaml:1:45: cameras.a.password: want text, not this"},
-	{"mistake in an alias is told once", "cameras:\n  a: &a {url: 'test:', slots: 1}\n  b: *a\n", `c.yaml:2:32: cameras.a.slots: want a whole number from 2 to 64, not "1"` + "\n" + `c.yaml:2:32: cameras.b.slots: want a whole number from 2 to 64, not "1"`},
+	{"mistake in an alias is told for each camera", "cameras:\n  a: &a {url: 'test:', slots: 1}\n  b: *a\n", `c.yaml:2:31: cameras.a.slots: want a whole number from 2 to 64, not "1"` + "\n" + `c.yaml:2:31: cameras.b.slots: want a whole number from 2 to 64, not "1"`},
 }
 
 func TestBadInputs(t *testing.T) {

@@ -89,13 +89,9 @@ func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, 
 	}
 	cfg := d.sections(&f)
 	cfg.Path = name
-	base := draft{Camera: defaultCamera()}
-	if f.defaults.node != nil {
-		given := fields(d, &base, f.defaults, defaultKeys, laterCameraKeys)
-		d.onePassword(given)
-	}
+	base := d.defaults(f.defaults)
 	if f.cameras.node != nil {
-		d.cameras(cfg, f.cameras, base.Camera)
+		d.cameras(cfg, f.cameras, base)
 	}
 	if len(cfg.Cameras) == 0 && len(d.found) == 0 {
 		d.add(place{file: name}, "no cameras: want at least one under cameras:, such as front: rtsp://host/path")

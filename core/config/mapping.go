@@ -117,9 +117,13 @@ func (d *decoder) collect(v value, seen map[string]bool, all *[]entry, depth int
 			continue
 		}
 		seen[name] = true
+		at := d.at(p.Value)
+		if _, empty := p.Value.(*ast.NullNode); empty {
+			at = keyAt // the parser has no place for a value that is not there
+		}
 		*all = append(*all, entry{
 			key: name, keyAt: keyAt,
-			value: value{at: d.at(p.Value), path: join(v.path, shown(name)), node: p.Value},
+			value: value{at: at, path: join(v.path, shown(name)), node: p.Value},
 		})
 	}
 	for _, m := range merges {
