@@ -9,8 +9,8 @@
  *   - Never keeps a pointer it was passed after it returns.
  *   - Out-structs are written completely on success and zeroed on failure.
  *   - close functions take the address of the handle, accept a NULL handle and null it.
- * Times are nanoseconds. Deadlines are absolute, CLOCK_MONOTONIC; 0 = none. In a csh_packet that goes
- * in, INT64_MIN is a time that the source does not give; what comes out always has one.
+ * Times are nanoseconds. Deadlines are absolute, CLOCK_MONOTONIC; 0 = none. In a csh_packet that
+ * goes in, INT64_MIN is a time that the source does not give; what comes out always has one.
  * Works with libav 5.1 (Debian 12) to 8.x. */
 
 #ifndef CAMSHIM_H
@@ -34,12 +34,12 @@ enum {
 
 enum { CSH_FLAG_KEY = 1u << 0, CSH_FLAG_CORRUPT = 1u << 2, CSH_FLAG_DISCONTINUITY = 1u << 3 };
 
-/* Bytes that must be readable (and should be zero) behind every packet handed to csh_decoder_send. */
+/* Bytes that must be readable (and should be zero) behind a packet handed to csh_decoder_send. */
 #define CSH_PADDING 64
 
 typedef struct csh_limits {
     int64_t max_pixels;     /* per picture, coded size; 0 = 64 Mi */
-    int64_t max_alloc;      /* bytes per libav allocation, process-wide, last open wins; 0 = 512 MiB */
+    int64_t max_alloc;      /* bytes per libav allocation; process-wide, last wins; 0 = 512 MiB */
     int32_t max_packet;     /* bytes per compressed picture; 0 = 16 MiB */
     int32_t reserved;
 } csh_limits;
@@ -69,7 +69,7 @@ typedef struct csh_frame {
     int32_t range;    /* 0 unknown, 1 limited, 2 full; yuvj formats count as full */
     int32_t chroma_location;
     int32_t rotation; /* quarter turns clockwise */
-    int32_t exact;    /* 1: NV12 has the decoder's samples unchanged; 0: chroma or depth converted */
+    int32_t exact;    /* 1: NV12 has the decoder's samples unchanged; 0: it has not (chroma, depth) */
     uint32_t flags;
 } csh_frame;
 
@@ -139,8 +139,8 @@ int csh_decoder_send(csh_decoder *d, const uint8_t *data, size_t size, const csh
 int csh_decoder_receive(csh_decoder *d, csh_frame *frame);
 
 /**
- * Write the held picture as NV12, one pass, no intermediate copy for 4:2:0 input; no range or matrix
- * conversion ever. Odd sizes have (width + 1) / 2 chroma pairs and (height + 1) / 2 chroma rows.
+ * Write the held picture as NV12, one pass, no intermediate copy for 4:2:0 input; no range or
+ * matrix conversion ever. Odd sizes have (width + 1) / 2 chroma pairs and (height + 1) / 2 chroma rows.
  *
  * @return AVERROR(ENOSPC) if a plane would leave [base, base + cap), AVERROR(EINVAL) if no picture
  *         is held, AVERROR_PATCHWELCOME for a pixel format nobody converts.
@@ -169,8 +169,8 @@ int csh_demuxer_decoder(csh_demuxer *m, const csh_limits *limits, csh_decoder **
 /**
  * Read the next packet of the stream, send it to d and fetch a picture if one is ready: one
  * crossing per packet. tag is given to the packet. A picture still waiting in the decoder comes
- * first, and no packet is read. At the end of the file the decoder is drained: each call returns one
- * remaining picture, then AVERROR_EOF. A deadline that has passed before anything is read loses
+ * first, and no packet is read. At the end of the file the decoder is drained: each call returns
+ * one remaining picture, then AVERROR_EOF. A deadline that has passed before anything is read loses
  * nothing; after one that passes later only rewind and close are of use.
  *
  * @param packet  out: what was read (size 0 if nothing was); may not be NULL.

@@ -125,6 +125,16 @@ static int find_video(const AVFormatContext *format)
     return AVERROR_STREAM_NOT_FOUND;
 }
 
+/* The format of a file that libavformat's own probing takes for an image sequence: JPEGs one behind
+ * the other. NULL leaves it to the probing. */
+static const AVInputFormat *sniff(AVIOContext *io)
+{
+    uint8_t head[3] = {0};
+    const int n = avio_read(io, head, (int)sizeof head);
+    const bool jpeg = n == 3 && head[0] == 0xFF && head[1] == 0xD8 && head[2] == 0xFF;
+    return avio_seek(io, 0, SEEK_SET) == 0 && jpeg ? av_find_input_format("mjpeg") : NULL;
+}
+
 /* Open the container at the start of the file. */
 static int open_format(csh_demuxer *m)
 {
@@ -154,7 +164,7 @@ static int open_format(csh_demuxer *m)
         goto fail;
     }
     /* No name is given: the content alone decides what it is. A failure frees m->format. */
-    ret = avformat_open_input(&m->format, NULL, NULL, &options);
+    ret = avformat_open_input(&m->format, NULL, sniff(m->io), &options);
     if (ret < 0) {
         /* EINVAL is libavformat's answer to a format off the list. */
         ret = verdict(m, ret == AVERROR(EINVAL) ? AVERROR_INVALIDDATA : ret);

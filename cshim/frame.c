@@ -28,8 +28,8 @@ static int32_t rotation_of(const csh_decoder *d, const AVFrame *frame)
     return csh_rotation((const int32_t *)(const void *)side->data);
 }
 
-/* The picture's time. One that the stream does not give is derived from the decoding time where that
- * goes forward, else from the picture before and the frame rate. */
+/* The picture's time. One that the stream does not give is derived from the decoding time where
+ * that goes forward, else from the picture before and the frame rate. */
 static int64_t time_of(csh_decoder *d, const AVFrame *frame)
 {
     int64_t pts = frame->pts;
@@ -67,9 +67,10 @@ static int32_t range_of(const AVFrame *frame)
     }
 }
 
-static int32_t even(int32_t size)
+/* libav's coded size where it makes sense: some decoders leave it at that of the container. */
+static int32_t coded(int size, int visible)
 {
-    return (size + 1) & ~1;
+    return size >= visible ? size : (visible + 1) & ~1;
 }
 
 void csh_frame_describe(csh_decoder *d, csh_frame *out)
@@ -84,9 +85,8 @@ void csh_frame_describe(csh_decoder *d, csh_frame *out)
     out->decoded_mono_ns = csh_now_ns();
     out->width = frame->width;
     out->height = frame->height;
-    out->coded_width = d->ctx->coded_width >= frame->width ? d->ctx->coded_width : even(frame->width);
-    out->coded_height =
-        d->ctx->coded_height >= frame->height ? d->ctx->coded_height : even(frame->height);
+    out->coded_width = coded(d->ctx->coded_width, frame->width);
+    out->coded_height = coded(d->ctx->coded_height, frame->height);
     out->pix_fmt = frame->format;
     out->codec = d->codec;
     out->matrix = (int32_t)frame->colorspace;

@@ -4,8 +4,8 @@
  *
  * Most decoders conceal damage and deliver the picture without marking it (H.265 with a missing
  * reference and MJPEG with a broken scan do). Their only sign is a message of level error about the
- * context, so the shim counts those, whether or not they are printed. A context is told by the class
- * of the object that logs, never by the text. */
+ * context, so the shim counts those, whether or not they are printed. A context is told by the
+ * class of the object that logs, never by the text. */
 
 #include "decoder.h"
 

@@ -48,7 +48,7 @@ int csh_strerror(int code, char *buf, size_t cap)
     if (!buf || cap == 0) {
         return AVERROR(EINVAL);
     }
-    /* A negative result only says that the code has no text of its own: buf is filled all the same. */
+    /* A negative result only says that the code has no text of its own: buf is filled anyway. */
     (void)av_strerror(code, buf, cap);
     return 0;
 }
