@@ -93,13 +93,10 @@ for word; do
 done
 exit 0
 POLICY
-    chmod 755 "$work" "$work/policy-rc.d"
-    if [ -n "$sudo" ]; then
-        $sudo chown root:root "$work/policy-rc.d"
-    fi
+    chmod 755 "$work/policy-rc.d"
     if [ -f "$policy" ] && grep -q "$marker" "$policy"; then
         ours=yes # left behind by a run that was killed
-    elif $sudo cp "$work/policy-rc.d" "$policy.camring.$$" && $sudo ln "$policy.camring.$$" "$policy" 2>/dev/null; then
+    elif $sudo cp --preserve=mode "$work/policy-rc.d" "$policy.camring.$$" && $sudo ln "$policy.camring.$$" "$policy" 2>/dev/null; then
         ours=yes
     fi
     $sudo rm -f "$policy.camring.$$"

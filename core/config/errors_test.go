@@ -19,7 +19,7 @@ var badInputs = []struct{ name, yaml, want string }{
 	{"no map", "foo\n", `c.yaml:1:1: want a map, not "foo"`},
 	{"a list of cameras", "cameras:\n  - rtsp://h/\n", "c.yaml:2:3: cameras: want a map, not a list"},
 	{"unknown key at the top", testCamera + "camera: {}\n", `c.yaml:2:1: unknown key "camera", did you mean "cameras"?`},
-	{"unknown key of a camera", "cameras:\n  a:\n    url: 'test:'\n    trasnport: tcp\n", `c.yaml:4:5: cameras.a: unknown key "trasnport", did you mean "transport"?`},
+	{"unknown key of a camera", "cameras:\n  a:\n    url: 'test:'\n    transprot: tcp\n", `c.yaml:4:5: cameras.a: unknown key "transprot", did you mean "transport"?`},
 	{"unknown key with a dash", "cameras: {a: {url: 'test:', Stream-Key: x}}\n", `c.yaml:1:29: cameras.a: unknown key "Stream-Key", did you mean "stream_key"?`},
 	{"unknown key with nothing near", testCamera + "log: {colour_of_the_sky: blue}\n", `c.yaml:2:7: log: unknown key "colour_of_the_sky" (known: format, level)`},
 	{"key of a single camera among the defaults", testCamera + "defaults: {topic: x}\n", `c.yaml:2:19: defaults.topic: differs between cameras: put it under each of them`},

@@ -3,6 +3,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -26,7 +27,7 @@ func fields[T any](d *decoder, t *T, v value, keys []key[T], later []string) map
 		}
 		at := value{at: e.keyAt, path: v.path}
 		switch known := names(keys); {
-		case contains(later, e.key):
+		case slices.Contains(later, e.key):
 			at.path = join(v.path, e.key)
 			d.fail(at, "not supported by this version")
 		default:
@@ -51,15 +52,6 @@ func names[T any](keys []key[T]) []string {
 		all[i] = k.name
 	}
 	return all
-}
-
-func contains(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
 }
 
 func join(path, key string) string {

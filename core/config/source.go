@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -91,13 +92,14 @@ func parseSource(text, dir string) (s Source, user string, password Secret, give
 	case scheme == "test":
 		s, err = parseTest(text[len("test:"):])
 		return s, "", "", false, err
-	case contains(laterSchemes, scheme):
+	case slices.Contains(laterSchemes, scheme):
 		return fail(errors.New(scheme + ": is not supported by this version: " + allowedSources))
 	}
 	return fail(errors.New("sources of this kind are refused: " + allowedSources))
 }
 
 func parsePath(text, dir string) (Source, error) {
+	base := filepath.Base(text)
 	switch {
 	case text == "-":
 		return Source{}, errors.New("standard input is no source: " + allowedSources)
@@ -105,7 +107,7 @@ func parsePath(text, dir string) (Source, error) {
 		return Source{}, errors.New("~ is not expanded: write the whole path")
 	case strings.HasPrefix(filepath.Clean(text), "/dev/video"):
 		return Source{}, errors.New("a video device is not supported by this version: " + allowedSources)
-	case strings.HasSuffix(text, "/"):
+	case strings.HasSuffix(text, "/"), base == ".", base == "..":
 		return Source{}, errors.New("a folder is no source: " + allowedSources)
 	case filepath.IsAbs(text):
 		return Source{Kind: KindFile, Path: filepath.Clean(text)}, nil
