@@ -64,6 +64,9 @@ func makeFile(path string, size uint64, mode os.FileMode, gid int) (temp string,
 // openFile opens an existing ring or lease file: a regular file, not a symbolic link.
 func openFile(path string, flags int) (*os.File, uint64, error) {
 	f, err := os.OpenFile(path, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, 0, corrupt("%s is a symbolic link", path)
+	}
 	if err != nil {
 		return nil, 0, err
 	}
@@ -76,6 +79,22 @@ func openFile(path string, flags int) (*os.File, uint64, error) {
 		return nil, 0, err
 	}
 	return f, uint64(info.Size()), nil
+}
+
+// checkOwner refuses to continue a file that somebody else made or, by the mode bits of others, may
+// have written to: a writer makes a new one in its place.
+func checkOwner(f *os.File, others os.FileMode) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
+		return corrupt("%s belongs to uid %d, this process is uid %d", f.Name(), st.Uid, os.Geteuid())
+	}
+	if info.Mode().Perm()&others != 0 {
+		return corrupt("%s has mode %v: others may have written to it", f.Name(), info.Mode().Perm())
+	}
+	return nil
 }
 
 func mapFile(f *os.File, size uint64, prot int) ([]byte, error) {
@@ -135,6 +154,16 @@ func lockFile(path string) (*os.File, error) {
 	_ = f.Truncate(0)
 	_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	return f, nil
+}
+
+// LockDir takes a ring directory for one supervisor; [ErrBusy] if another has it. The directory is
+// free again when the file is closed.
+func LockDir(dir string) (*os.File, error) {
+	f, err := lockFile(filepath.Join(dir, "supervisor.lock"))
+	if errors.Is(err, ErrBusy) {
+		return nil, fmt.Errorf("%w: another camring runs in %s: stop it, or give this one another ring.dir", err, dir)
+	}
+	return f, err
 }
 
 // lockByte sets an open-file-description lock on one byte without waiting.

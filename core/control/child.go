@@ -42,7 +42,8 @@ func StopOf(ctx context.Context) Stopped {
 }
 
 // Child runs the child's side of the protocol until the supervisor says quit or is gone: it says
-// hello, makes the attempts with serve, one goroutine each, and reports their ends.
+// hello, makes the attempts with serve, one goroutine each, and reports their ends. It returns nil
+// after quit, and io.EOF if the supervisor is gone.
 func Child(conn *Conn, hello Hello, serve Serve) error {
 	signal.Ignore(syscall.SIGINT, syscall.SIGHUP) // a terminal sends them to the whole group; the supervisor decides
 	log := slog.New(NewHandler(conn))
@@ -51,10 +52,10 @@ func Child(conn *Conn, hello Hello, serve Serve) error {
 		return err
 	}
 	c := child{conn: conn, serve: serve, log: log, cameras: map[string]*attempt{}}
-	defer c.stopAll()
 	for {
 		m, err := conn.Receive()
 		if err != nil {
+			c.stopAll(false) // the rings stay: whoever is started next goes on with them
 			return err
 		}
 		switch {
@@ -65,6 +66,7 @@ func Child(conn *Conn, hello Hello, serve Serve) error {
 		case m.State != nil:
 			c.state(*m.State)
 		case m.Quit != nil:
+			c.stopAll(true)
 			return nil
 		}
 	}
@@ -132,10 +134,10 @@ func (c *child) state(s State) {
 
 // stopAll ends every attempt and waits, but not for ever: a thread that hangs in a library must not
 // keep the process.
-func (c *child) stopAll() {
+func (c *child) stopAll(final bool) {
 	c.mu.Lock()
 	for _, a := range c.cameras {
-		a.cancel(&Stopped{Reason: ring.ReasonShutdown, Final: true})
+		a.cancel(&Stopped{Reason: ring.ReasonShutdown, Final: final})
 	}
 	c.mu.Unlock()
 	done := make(chan struct{})

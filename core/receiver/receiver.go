@@ -28,8 +28,10 @@ func Run(file *os.File) error {
 	}
 	defer func() { _ = conn.Close() }()
 	r := &receiver{sinks: map[string]*sink{}}
-	err = control.Child(conn, control.Hello{}, r.serve)
-	return errors.Join(err, r.stop())
+	if err := control.Child(conn, control.Hello{}, r.serve); err != nil {
+		return err // the rings stay as they are: the next receiver goes on with them
+	}
+	return r.stop()
 }
 
 type receiver struct {

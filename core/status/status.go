@@ -112,7 +112,7 @@ type Redis struct {
 	Lost      uint64  `json:"lost_total"` // records that became part of a gap record
 	Batches   uint64  `json:"batches_total"`
 	Retries   uint64  `json:"retries_total"`
-	FlushP50  float64 `json:"flush_p50_ms"`
-	FlushP99  float64 `json:"flush_p99_ms"`
+	FlushMean float64 `json:"flush_mean_ms"`
+	FlushMax  float64 `json:"flush_max_ms"`
 	OldestMS  int64   `json:"oldest_unsent_ms"`
 }

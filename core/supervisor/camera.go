@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package supervisor
+
+import (
+	"net/url"
+
+	"camring/core/config"
+	"camring/core/control"
+	"camring/core/lifecycle"
+	"camring/ring"
+)
+
+// camera is one camera at run time. The supervisor's loop owns it.
+type camera struct {
+	cfg     config.Camera
+	spec    control.Camera
+	host    string // of a network camera: connects to it are limited
+	machine *lifecycle.Machine
+	watch   *ringWatch
+
+	receiver *process // nil for sources that the worker reads itself
+	worker   *process
+
+	attempt   uint64 // of the source, in the process that talks to it
+	capture   uint64 // of the worker's capture, for network cameras
+	captured  bool   // the worker serves the camera
+	wasServed bool   // a worker has served the camera since we run: its successor resumes
+	deaths    int    // of the worker, in a row, without a picture between
+	reached   bool   // the attempt in flight has reached its source
+	told      ring.State
+	toldWhy   ring.Reason
+
+	sessions   uint64
+	reconnects uint64
+	connected  control.Connected
+	published  bool // the publisher knows the camera
+	existed    bool // the frame ring was there before we were
+}
+
+func newCamera(cfg config.Camera, dir string, gid int) *camera {
+	c := &camera{cfg: cfg, spec: control.Camera{
+		Name: cfg.Name, Kind: cfg.Source.Kind, URL: cfg.Source.URL, Path: cfg.Source.Path,
+		Username: cfg.Username, Password: cfg.Password.Reveal(), Transport: cfg.Transport,
+		Loop: cfg.Loop, Pace: cfg.Pace, Output: cfg.Output, Slots: cfg.Slots, Dir: dir, GID: gid,
+		Width: cfg.Source.Pattern.Width, Height: cfg.Source.Pattern.Height, FPS: cfg.Source.Pattern.FPS,
+	}}
+	if u, err := url.Parse(cfg.Source.URL); err == nil && c.network() {
+		c.host = u.Host
+	}
+	c.watch = newRingWatch(ring.FramePath(dir, cfg.Name, cfg.Output), ring.PacketPath(dir, cfg.Name), c.network())
+	return c
+}
+
+// network reports whether a receiver talks to the source.
+func (c *camera) network() bool { return c.spec.Kind == "rtsp" }
+
+// begin starts an attempt, if the process that makes it is there.
+func (c *camera) begin() bool {
+	p := c.worker
+	if c.network() {
+		p = c.receiver
+	}
+	if p == nil || !p.ready {
+		return false
+	}
+	c.attempt++
+	start := &control.Start{Camera: c.spec, Attempt: c.attempt, Resume: c.wasServed}
+	if !c.network() {
+		start.SkipGOP = c.deaths > 1
+		c.captured, c.wasServed = true, true
+	}
+	p.send(control.Message{Start: start})
+	return true
+}
+
+// decode starts the worker's capture of a network camera, unless it runs.
+func (c *camera) decode() {
+	if c.captured || !c.network() || !c.worker.ready {
+		return
+	}
+	c.capture++
+	spec := c.spec
+	spec.URL, spec.Username, spec.Password = "", "", "" // a worker has no secrets
+	c.worker.send(control.Message{Start: &control.Start{
+		Camera: spec, Attempt: c.capture, Resume: c.wasServed, SkipGOP: c.deaths > 1,
+	}})
+	c.captured, c.wasServed = true, true
+}
+
+// abort ends the attempt in flight.
+func (c *camera) abort(reason ring.Reason) {
+	p := c.worker
+	if c.network() {
+		p = c.receiver
+	}
+	p.send(control.Message{Stop: &control.Stop{Camera: c.cfg.Name, Reason: reason}})
+}
