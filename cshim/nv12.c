@@ -122,12 +122,28 @@ static int from_i420(const AVFrame *f, const target *t)
                                  t->uv_stride, t->width, t->height));
 }
 
-/* There is only a function to NV21: with U and V exchanged it writes NV12. */
+/* There is only a function to NV21: with U and V exchanged it writes NV12. Of an odd height it would
+ * resample all of the chroma, so the last row goes by itself. */
 static int from_i422(const AVFrame *f, const target *t)
 {
-    return yuv_result(I422ToNV21(f->data[0], f->linesize[0], f->data[2], f->linesize[2],
-                                 f->data[1], f->linesize[1], t->y, t->y_stride, t->uv,
-                                 t->uv_stride, t->width, t->height));
+    const int paired = t->height & ~1;
+    if (paired > 0) {
+        const int ret = I422ToNV21(f->data[0], f->linesize[0], f->data[2], f->linesize[2],
+                                   f->data[1], f->linesize[1], t->y, t->y_stride, t->uv,
+                                   t->uv_stride, t->width, paired);
+        if (ret != 0) {
+            return yuv_result(ret);
+        }
+    }
+    if (paired < t->height) {
+        const ptrdiff_t row = paired;
+        CopyPlane(f->data[0] + row * f->linesize[0], f->linesize[0], t->y + row * t->y_stride,
+                  t->y_stride, t->width, 1);
+        MergeUVPlane(f->data[1] + row * f->linesize[1], f->linesize[1],
+                     f->data[2] + row * f->linesize[2], f->linesize[2],
+                     t->uv + row / 2 * t->uv_stride, t->uv_stride, t->pairs, 1);
+    }
+    return 0;
 }
 
 static int from_i444(const AVFrame *f, const target *t)
