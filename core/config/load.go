@@ -131,7 +131,7 @@ func parseCameras(list string, env func(string) (string, bool)) (*Config, error)
 	at := place{file: camerasVariable}
 	var entries []entry
 	seen := map[string]bool{}
-	for _, item := range strings.FieldsSeq(list) {
+	for item := range strings.FieldsSeq(list) {
 		name, source, found := strings.Cut(item, "=")
 		switch {
 		case !found || !nameRE.MatchString(name):
