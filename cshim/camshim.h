@@ -38,17 +38,17 @@ enum { CSH_FLAG_KEY = 1u << 0, CSH_FLAG_CORRUPT = 1u << 2, CSH_FLAG_DISCONTINUIT
 #define CSH_PADDING 64
 
 typedef struct csh_limits {
-    int64_t max_pixels;     /* per picture, coded size; 0 = 64 Mi */
-    int64_t max_alloc;      /* bytes per libav allocation; process-wide, last wins; 0 = 512 MiB */
-    int32_t max_packet;     /* bytes per compressed picture; 0 = 16 MiB */
+    int64_t max_pixels; /* per picture, coded size; 0 = 64 Mi */
+    int64_t max_alloc;  /* bytes per libav allocation; process-wide, last wins; 0 = 512 MiB */
+    int32_t max_packet; /* bytes per compressed picture; 0 = 16 MiB */
     int32_t reserved;
 } csh_limits;
 
 typedef struct csh_packet {
     int64_t pts_ns;
     int64_t dts_ns;
-    uint64_t tag;  /* comes back in csh_frame.tag of the picture this packet begins */
-    int32_t size;  /* bytes */
+    uint64_t tag; /* comes back in csh_frame.tag of the picture this packet begins */
+    int32_t size; /* bytes */
     uint32_t flags;
 } csh_packet;
 
@@ -61,15 +61,15 @@ typedef struct csh_frame {
     int32_t height;
     int32_t coded_width;
     int32_t coded_height;
-    int32_t pix_fmt;  /* AVPixelFormat of the decoder's output, for messages */
-    int32_t codec;    /* CSH_CODEC_* */
-    int32_t matrix;   /* ITU-T H.273 */
+    int32_t pix_fmt; /* AVPixelFormat of the decoder's output, for messages */
+    int32_t codec;   /* CSH_CODEC_* */
+    int32_t matrix;  /* ITU-T H.273 */
     int32_t primaries;
     int32_t transfer;
-    int32_t range;    /* 0 unknown, 1 limited, 2 full; yuvj formats count as full */
+    int32_t range; /* 0 unknown, 1 limited, 2 full; yuvj formats count as full */
     int32_t chroma_location;
     int32_t rotation; /* quarter turns clockwise */
-    int32_t exact;    /* 1: NV12 has the decoder's samples unchanged; 0: it has not (chroma, depth) */
+    int32_t exact; /* 1: NV12 has the decoder's samples unchanged; 0: it has not (chroma, depth) */
     uint32_t flags;
 } csh_frame;
 
@@ -140,7 +140,8 @@ int csh_decoder_receive(csh_decoder *d, csh_frame *frame);
 
 /**
  * Write the held picture as NV12, one pass, no intermediate copy for 4:2:0 input; no range or
- * matrix conversion ever. Odd sizes have (width + 1) / 2 chroma pairs and (height + 1) / 2 chroma rows.
+ * matrix conversion ever. Odd sizes have (width + 1) / 2 chroma pairs and (height + 1) / 2 chroma
+ * rows.
  *
  * @return AVERROR(ENOSPC) if a plane would leave [base, base + cap), AVERROR(EINVAL) if no picture
  *         is held, AVERROR_PATCHWELCOME for a pixel format nobody converts.

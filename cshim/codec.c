@@ -65,7 +65,4 @@ const AVCodec *csh_codec_find(int32_t codec)
     return NULL;
 }
 
-int csh_have_decoder(int32_t codec)
-{
-    return csh_codec_find(codec) ? 1 : 0;
-}
+int csh_have_decoder(int32_t codec) { return csh_codec_find(codec) ? 1 : 0; }

@@ -31,7 +31,7 @@ struct csh_decoder {
     AVFrame *scratch; /* swscale's output; allocated on first use */
     struct SwsContext *sws;
     int sws_format; /* AVPixelFormat that sws and scratch are for */
-    uint8_t *rows; /* two rows of chroma while samples are narrowed */
+    uint8_t *rows;  /* two rows of chroma while samples are narrowed */
     size_t rows_size;
     int32_t codec;
     int32_t max_packet;
@@ -42,9 +42,9 @@ struct csh_decoder {
     bool held; /* frame has a picture */
     bool more; /* the last call returned a picture, so another one may be waiting */
     bool draining;
-    uint32_t errors;  /* libav's error messages about this context, see log.c */
-    bool too_large;   /* one of them refused the size of a picture */
-    uint32_t serial;  /* of the packet sent last; 0 = none */
+    uint32_t errors; /* libav's error messages about this context, see log.c */
+    bool too_large;  /* one of them refused the size of a picture */
+    uint32_t serial; /* of the packet sent last; 0 = none */
     csh_sent sent[CSH_IN_FLIGHT];
 };
 

@@ -23,7 +23,7 @@ struct csh_demuxer {
     int64_t duration_ns; /* of one picture; 0 = unknown */
     int64_t first_dts;   /* of the stream, in time_base */
     int64_t last_dts_ns;
-    bool started;        /* a packet has been read, first_dts is set */
+    bool started; /* a packet has been read, first_dts is set */
     bool has_last_dts;
     bool ended;
 };

@@ -68,10 +68,7 @@ static int32_t range_of(const AVFrame *frame)
 }
 
 /* libav's coded size where it makes sense: some decoders leave it at that of the container. */
-static int32_t coded(int size, int visible)
-{
-    return size >= visible ? size : (visible + 1) & ~1;
-}
+static int32_t coded(int size, int visible) { return size >= visible ? size : (visible + 1) & ~1; }
 
 void csh_frame_describe(csh_decoder *d, csh_frame *out)
 {

@@ -84,10 +84,7 @@ static int place(const AVFrame *frame, uint8_t *base, size_t cap, const csh_nv12
 }
 
 /* libyuv answers -1 to arguments it cannot take. */
-static int yuv_result(int ret)
-{
-    return ret == 0 ? 0 : AVERROR_EXTERNAL;
-}
+static int yuv_result(int ret) { return ret == 0 ? 0 : AVERROR_EXTERNAL; }
 
 static void copy_luma(const AVFrame *f, const target *t)
 {
@@ -117,20 +114,20 @@ static int from_nv21(const AVFrame *f, const target *t)
 
 static int from_i420(const AVFrame *f, const target *t)
 {
-    return yuv_result(I420ToNV12(f->data[0], f->linesize[0], f->data[1], f->linesize[1],
-                                 f->data[2], f->linesize[2], t->y, t->y_stride, t->uv,
-                                 t->uv_stride, t->width, t->height));
+    return yuv_result(I420ToNV12(f->data[0], f->linesize[0], f->data[1], f->linesize[1], f->data[2],
+                                 f->linesize[2], t->y, t->y_stride, t->uv, t->uv_stride, t->width,
+                                 t->height));
 }
 
-/* There is only a function to NV21: with U and V exchanged it writes NV12. Of an odd height it would
- * resample all of the chroma, so the last row goes by itself. */
+/* There is only a function to NV21: with U and V exchanged it writes NV12. Of an odd height it
+ * would resample all of the chroma, so the last row goes by itself. */
 static int from_i422(const AVFrame *f, const target *t)
 {
     const int paired = t->height & ~1;
     if (paired > 0) {
-        const int ret = I422ToNV21(f->data[0], f->linesize[0], f->data[2], f->linesize[2],
-                                   f->data[1], f->linesize[1], t->y, t->y_stride, t->uv,
-                                   t->uv_stride, t->width, paired);
+        const int ret =
+            I422ToNV21(f->data[0], f->linesize[0], f->data[2], f->linesize[2], f->data[1],
+                       f->linesize[1], t->y, t->y_stride, t->uv, t->uv_stride, t->width, paired);
         if (ret != 0) {
             return yuv_result(ret);
         }
@@ -148,16 +145,13 @@ static int from_i422(const AVFrame *f, const target *t)
 
 static int from_i444(const AVFrame *f, const target *t)
 {
-    return yuv_result(I444ToNV12(f->data[0], f->linesize[0], f->data[1], f->linesize[1],
-                                 f->data[2], f->linesize[2], t->y, t->y_stride, t->uv,
-                                 t->uv_stride, t->width, t->height));
+    return yuv_result(I444ToNV12(f->data[0], f->linesize[0], f->data[1], f->linesize[1], f->data[2],
+                                 f->linesize[2], t->y, t->y_stride, t->uv, t->uv_stride, t->width,
+                                 t->height));
 }
 
 /* libav's planes of 16-bit samples are aligned for them, cropped or not. */
-static const uint16_t *wide(const uint8_t *p)
-{
-    return (const uint16_t *)(const void *)p;
-}
+static const uint16_t *wide(const uint8_t *p) { return (const uint16_t *)(const void *)p; }
 
 /* Planar 4:2:0 of depth bits in the low end of 16. */
 static int from_wide_i420(csh_decoder *d, const AVFrame *f, const target *t, int depth)
@@ -239,9 +233,9 @@ static int prepare_scaler(csh_decoder *d, enum AVPixelFormat format, int width, 
         const char *name;
         int64_t value;
     } options[] = {
-        {"srcw", width},      {"srch", height},      {"src_format", format},
-        {"dstw", width},      {"dsth", height},      {"dst_format", AV_PIX_FMT_NV12},
-        {"src_range", 0},     {"dst_range", 0},      {"sws_flags", SWS_AREA | SWS_ACCURATE_RND},
+        {"srcw", width},  {"srch", height}, {"src_format", format},
+        {"dstw", width},  {"dsth", height}, {"dst_format", AV_PIX_FMT_NV12},
+        {"src_range", 0}, {"dst_range", 0}, {"sws_flags", SWS_AREA | SWS_ACCURATE_RND},
     };
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
         ret = av_opt_set_int(d->sws, options[i].name, options[i].value, 0);

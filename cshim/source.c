@@ -71,10 +71,7 @@ int csh_source_check(csh_source *s)
     return s->stop.timed_out ? AVERROR(ETIMEDOUT) : 0;
 }
 
-int csh_source_interrupt(void *opaque)
-{
-    return csh_source_check(opaque) < 0;
-}
+int csh_source_interrupt(void *opaque) { return csh_source_check(opaque) < 0; }
 
 int csh_source_read(void *opaque, uint8_t *buf, int size)
 {

@@ -10,20 +10,11 @@
 #include <libyuv/version.h>
 #include <stdio.h>
 
-static unsigned major_of(unsigned version)
-{
-    return version >> 16;
-}
+static unsigned major_of(unsigned version) { return version >> 16; }
 
-static unsigned minor_of(unsigned version)
-{
-    return (version >> 8) & 0xFF;
-}
+static unsigned minor_of(unsigned version) { return (version >> 8) & 0xFF; }
 
-static unsigned micro_of(unsigned version)
-{
-    return version & 0xFF;
-}
+static unsigned micro_of(unsigned version) { return version & 0xFF; }
 
 int csh_versions(char *buf, size_t cap)
 {
