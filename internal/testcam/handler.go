@@ -4,7 +4,6 @@ package testcam
 
 import (
 	"log/slog"
-	"strings"
 
 	"github.com/bluenviron/gortsplib/v5"
 	"github.com/bluenviron/gortsplib/v5/pkg/base"
@@ -47,7 +46,7 @@ func (h *handler) OnDescribe(
 	if res, err := h.admit(ctx.Conn, ctx.Request); res != nil {
 		return res, nil, err
 	}
-	t := h.server.tracks[strings.Trim(ctx.Path, "/")]
+	t := h.server.lookup(ctx.Path)
 	if t == nil {
 		return &base.Response{StatusCode: base.StatusNotFound}, nil, nil
 	}
@@ -61,7 +60,7 @@ func (h *handler) OnSetup(
 	if res, err := h.admit(ctx.Conn, ctx.Request); res != nil {
 		return res, nil, err
 	}
-	t := h.server.tracks[strings.Trim(ctx.Path, "/")]
+	t := h.server.lookup(ctx.Path)
 	switch {
 	case t == nil:
 		return &base.Response{StatusCode: base.StatusNotFound}, nil, nil

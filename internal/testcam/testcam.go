@@ -58,6 +58,7 @@ type Server struct {
 	cancel   context.CancelFunc
 	players  sync.WaitGroup
 	once     sync.Once
+	ready    chan struct{} // closed when the streams are there: the library wants the server first
 
 	sessions, connections, logins atomic.Int64
 }
@@ -76,7 +77,8 @@ func Start(opt Options) (*Server, error) {
 	if opt.Speed <= 0 {
 		opt.Speed = 1
 	}
-	s := &Server{opt: opt, log: opt.Log, tracks: make(map[string]*track)}
+	s := &Server{opt: opt, log: opt.Log, tracks: make(map[string]*track), ready: make(chan struct{})}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -96,18 +98,29 @@ func Start(opt Options) (*Server, error) {
 		_ = listener.Close() // the first error is the one to report
 		return nil, fmt.Errorf("test camera: %w", err)
 	}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
 	for _, t := range s.tracks {
-		t.stream = &gortsplib.ServerStream{Server: s.rtsp, Desc: t.clip.describe()}
-		if err := t.stream.Initialize(); err != nil {
+		stream := &gortsplib.ServerStream{Server: s.rtsp, Desc: t.clip.describe()}
+		if err := stream.Initialize(); err != nil {
 			s.Close()
 			return nil, fmt.Errorf("test camera: %w", err)
 		}
+		t.stream = stream
 		if !opt.PerClient {
 			s.play(&player{server: s, clip: t.clip, stream: t.stream})
 		}
 	}
+	close(s.ready)
 	return s, nil
+}
+
+// lookup returns what is served at a path, or nil.
+func (s *Server) lookup(path string) *track {
+	select {
+	case <-s.ready:
+		return s.tracks[strings.Trim(path, "/")]
+	case <-s.ctx.Done():
+		return nil
+	}
 }
 
 // startRTSP starts the server, if need be with several pairs of UDP ports until one is free: RTP
