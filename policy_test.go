@@ -62,7 +62,7 @@ func sources(t *testing.T, visit func(path string)) {
 		case err != nil:
 			return err
 		case d.IsDir() && path != "." && (slices.Contains([]string{"bin", "build", "testdata", "__pycache__"}, d.Name()) ||
-			strings.HasPrefix(d.Name(), ".") && d.Name() != ".ci"):
+			strings.HasPrefix(d.Name(), "_") || strings.HasPrefix(d.Name(), ".") && d.Name() != ".ci"):
 			return filepath.SkipDir
 		case d.Type().IsRegular():
 			count++
