@@ -153,6 +153,9 @@ func (s *Supervisor) anyFile() bool {
 // Snapshot is the newest status; never nil, never changed, at most a second old while Run runs.
 func (s *Supervisor) Snapshot() *status.Snapshot { return s.snapshot.Load() }
 
+// Close gives the ring directory back; for a Supervisor that will not run.
+func (s *Supervisor) Close() error { return s.lock.Close() }
+
 // Run runs until ctx ends, then stops everything within two seconds. With Once it returns when every
 // file has ended: nil, or [ErrOnceFailed].
 func (s *Supervisor) Run(ctx context.Context) error {
@@ -173,13 +176,6 @@ func (s *Supervisor) loop(ctx context.Context) error {
 	defer look.Stop()
 	var shot time.Time
 	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case e := <-s.events:
-			s.handle(time.Now(), e)
-		case <-look.C:
-		}
 		now := time.Now()
 		s.restart(now)
 		s.drive(now)
@@ -192,6 +188,13 @@ func (s *Supervisor) loop(ctx context.Context) error {
 				s.takeSnapshot(now)
 				return err
 			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case e := <-s.events:
+			s.handle(time.Now(), e)
+		case <-look.C:
 		}
 	}
 }
@@ -262,8 +265,8 @@ func (s *Supervisor) tell(c *camera) {
 	if m.Detail != "" {
 		attrs = append(attrs, slog.String("detail", m.Detail))
 	}
-	if !m.RetryAt.IsZero() {
-		attrs = append(attrs, slog.Duration("retry_in", time.Until(m.RetryAt).Round(10*time.Millisecond)))
+	if wait := time.Until(m.RetryAt); wait > 0 {
+		attrs = append(attrs, slog.Duration("retry_in", wait.Round(10*time.Millisecond)))
 	}
 	s.log.LogAttrs(context.Background(), level, "camera", attrs...)
 	if c.captured {
