@@ -39,6 +39,7 @@ func memoryLeft() (left uint64, limit string, ok bool) {
 			if !mok || !cok || m > 1<<60 { // v1 says "unlimited" with a number near 2^63
 				continue
 			}
+			c -= min(c, pageCache(filepath.Join(dir, "memory.stat")))
 			free := m - min(m, c)
 			if !ok || free < left {
 				left, limit, ok = free, filepath.Join(dir, max), true
@@ -46,6 +47,28 @@ func memoryLeft() (left uint64, limit string, ok bool) {
 		}
 	}
 	return left, limit, ok
+}
+
+// pageCache is how much of a cgroup's use is cached files, by its memory.stat: the kernel gives that
+// up before it kills. Shared memory is not in these lines. A cgroup that has read large files stands
+// at its limit all the time.
+func pageCache(path string) (n uint64) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	values := map[string]uint64{}
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
+			if v, err := strconv.ParseUint(value, 10, 64); err == nil {
+				values[name] = v
+			}
+		}
+	}
+	if _, v1 := values["total_inactive_file"]; v1 { // v1's plain names leave the children out
+		return values["total_inactive_file"] + values["total_active_file"]
+	}
+	return values["inactive_file"] + values["active_file"]
 }
 
 func readUint(path string) (uint64, bool) {

@@ -19,6 +19,7 @@ type Frame struct {
 	FrameDesc
 	Missed uint64 // records between the one Next returned before and this one that were lost to the reader
 	r      *FrameReader
+	pair   uint64 // of the mapping that slot lies in
 	gen    uint64
 	slot   []byte
 }
@@ -53,7 +54,7 @@ func (r *FrameReader) Describe(seq uint64, d *FrameDesc) error {
 
 // At returns the picture with sequence seq, or [ErrLapped] if its descriptor or its pixels are gone.
 func (r *FrameReader) At(seq uint64) (Frame, error) {
-	f := Frame{r: r}
+	f := Frame{r: r, pair: r.g.pairID}
 	if err := r.Describe(seq, &f.FrameDesc); err != nil {
 		return Frame{}, err
 	}
@@ -77,7 +78,6 @@ func (r *FrameReader) At(seq uint64) (Frame, error) {
 // epoch by itself. Gap records are passed over.
 func (r *FrameReader) Next(timeout time.Duration) (Frame, error) {
 	deadline := time.Now().Add(timeout)
-	var missed uint64
 	for {
 		if r.next > r.headNow() {
 			moved, err := r.Follow()
@@ -94,12 +94,17 @@ func (r *FrameReader) Next(timeout time.Duration) (Frame, error) {
 			r.Wait(r.next, left)
 			continue
 		}
+		if r.next < r.g.baseSeq { // epochs came and went while the reader slept
+			r.lost += r.g.baseSeq - r.next
+			r.next = r.g.baseSeq
+			continue
+		}
 		f, err := r.At(r.next)
 		switch {
 		case errors.Is(err, ErrLapped):
 			// The newest is the freshest, and the furthest from being overwritten.
 			to := max(r.headNow(), r.next+1)
-			missed += to - r.next
+			r.lost += to - r.next
 			r.next = to
 		case err != nil:
 			return Frame{}, err
@@ -107,22 +112,23 @@ func (r *FrameReader) Next(timeout time.Duration) (Frame, error) {
 			r.next++
 		default:
 			r.next++
-			f.Missed = missed
-			r.lapped += missed
+			f.Missed, r.lost = r.lost, 0
+			r.lapped += f.Missed
 			return f, nil
 		}
 	}
 }
 
-// Latest returns the current picture without waiting: [ErrNotPublished] if there is none yet.
+// Latest returns the current picture without waiting: [ErrNotPublished] if there is none yet. It moves
+// to a newer epoch at once; what Next had still to return from the old one counts as missed.
 func (r *FrameReader) Latest() (Frame, error) {
-	if _, err := r.Follow(); err != nil {
+	if _, err := r.move(); err != nil {
 		return Frame{}, err
 	}
 	for {
 		head := r.headNow()
 		for seq := head; ; seq-- {
-			if seq < r.g.baseSeq || seq+r.g.descCount <= head {
+			if seq < r.g.baseSeq || head-seq >= r.g.descCount {
 				return Frame{}, ErrNotPublished
 			}
 			f, err := r.At(seq)
@@ -141,18 +147,24 @@ func (r *FrameReader) Latest() (Frame, error) {
 func (r *FrameReader) Lapped() uint64 { return r.lapped }
 
 // Valid reports whether the pixels seen so far were this picture's: ask after the last use. False
-// means that the writer has come around, and what was read may be torn.
+// means that the writer has come around, and what was read may be torn. It is false as well once the
+// reader has been closed or has moved to a newer epoch, which unmaps the slot.
 func (f *Frame) Valid() bool {
-	if f.slot == nil {
+	if !f.mapped() {
 		return false
 	}
 	loadFence() // SYNC G3: pixel loads before the look at gen; pairs with G2
 	return slotAt(f.r.mem, f.r.g.slotEntryAt(f.Slot)).gen.Load() == f.gen
 }
 
+// mapped reports whether slot is still there to be read.
+func (f *Frame) mapped() bool {
+	return f.slot != nil && f.r.mem != nil && f.r.g.pairID == f.pair
+}
+
 // Plane returns plane i as it lies in shared memory: PlaneStride[i] bytes from row to row, the last
-// row cut after its visible bytes. Read-only: writing faults. Good until [Frame.Valid] says false or
-// the reader is closed.
+// row cut after its visible bytes. Read-only: writing faults. Good until [Frame.Valid] says false; the
+// next call of Next, Latest or Close may unmap it. A gap record has no planes.
 func (f *Frame) Plane(i int) []byte {
 	rows, rowBytes := f.PlaneSize(i)
 	start := f.PlaneOffset[i]
@@ -187,6 +199,9 @@ func (d *FrameDesc) PackedSize() int {
 // AppendPacked appends the planes without padding to dst and returns it, or [ErrLapped] if the writer
 // came around meanwhile.
 func (f *Frame) AppendPacked(dst []byte) ([]byte, error) {
+	if !f.mapped() {
+		return dst, ErrLapped
+	}
 	for i := range int(f.PlaneCount) {
 		rows, rowBytes := f.PlaneSize(i)
 		p, stride := f.Plane(i), int(f.PlaneStride[i])
@@ -208,6 +223,7 @@ func readFrameDesc(mem []byte, g *geometry, seq uint64) (FrameDesc, error) {
 	if word.Load() != seq { // SYNC D4: pairs with D3
 		return d, ErrLapped
 	}
+	step(stepReadDesc)
 	copy(d.bytes()[8:], mem[at+8:at+frameDescSize])
 	loadFence() // SYNC D2: fields before the second look; pairs with D1
 	if word.Load() != seq {
@@ -219,10 +235,11 @@ func readFrameDesc(mem []byte, g *geometry, seq uint64) (FrameDesc, error) {
 
 func (d *FrameDesc) check(g *geometry) error {
 	if d.Flags&FlagGap != 0 {
+		d.Slot, d.PlaneCount = NoSlot, 0
 		return nil
 	}
-	if uint64(d.Slot) >= g.slotCount || d.PlaneCount == 0 || d.PlaneCount > 3 ||
-		d.Width == 0 || d.Height == 0 || d.Width > 1<<16 || d.Height > 1<<16 || d.Format > FormatGray8 {
+	if uint64(d.Slot) >= g.slotCount || d.PlaneCount != planesOf(d.Format) ||
+		d.Width == 0 || d.Height == 0 || d.Width > 1<<16 || d.Height > 1<<16 {
 		return corrupt("descriptor %d names slot %d, %d planes, %dx%d", d.Seq, d.Slot, d.PlaneCount, d.Width, d.Height)
 	}
 	for i := range int(d.PlaneCount) {
@@ -233,6 +250,19 @@ func (d *FrameDesc) check(g *geometry) error {
 		}
 	}
 	return nil
+}
+
+// planesOf is how many planes a picture of format f has; 0 if f is not known.
+func planesOf(f Format) uint32 {
+	switch f {
+	case FormatNV12:
+		return 2
+	case FormatI420:
+		return 3
+	case FormatRGB, FormatBGR, FormatGray8:
+		return 1
+	}
+	return 0
 }
 
 // Stride is how far apart rows of the given number of bytes are put: 64-byte lines, the widest vector.

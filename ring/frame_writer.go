@@ -38,10 +38,13 @@ type FrameWriter struct {
 	current uint32           // slot of the newest picture, or NoSlot: never a candidate
 }
 
-// Slot is a place that the writer owns: its generation is odd until [FrameWriter.Publish].
+// Slot is a place that the writer owns: its generation is odd until [FrameWriter.Publish]. Any other
+// call that may begin an epoch (Claim, Fit, PublishGap) gives it up, and may unmap Mem.
 type Slot struct {
 	Index uint32
 	Mem   []byte // slot size bytes, in shared memory
+	pair  uint64 // of the ring it is in
+	gen   uint64 // odd
 }
 
 // OpenFrameWriter takes the writer lock of the ring and continues it if it is there and sound.
@@ -78,7 +81,7 @@ func (w *FrameWriter) LastPacket() (seq uint64, pts int64) {
 	if w.mem == nil {
 		return 0, 0
 	}
-	for n := w.head; n >= w.g.baseSeq && n+w.g.descCount > w.head; n-- {
+	for n := w.head; n >= w.g.baseSeq && w.head-n < w.g.descCount; n-- {
 		if d, err := readFrameDesc(w.mem, &w.g, n); err == nil && d.Flags&FlagGap == 0 {
 			return d.PacketSeq, d.PTSNS
 		}
@@ -172,8 +175,10 @@ func (w *FrameWriter) claim() (Slot, error) {
 		}
 		s.gen.Store(mine) // SYNC G1: before the rows are read again; pairs with L1's check of gen
 		fullFence()
+		step(stepOdd)
 		now, _, err := w.rows.scan()
 		if err != nil || now>>i&1 != 0 {
+			step(stepPutBack)
 			s.gen.Store(old) // exactly: the reader's view is intact
 			if err != nil {
 				return Slot{}, err
@@ -183,8 +188,10 @@ func (w *FrameWriter) claim() (Slot, error) {
 		}
 		storeFence() // SYNC G2: odd before the pixels; pairs with the reader's last look at gen
 		s.seq.Store(w.head + 1)
+		step(stepSlotSeq)
 		base := w.g.slotAt(i)
-		return Slot{Index: i, Mem: w.mem[base : base+w.g.slotSize : base+w.g.slotSize]}, nil
+		mem := w.mem[base : base+w.g.slotSize : base+w.g.slotSize]
+		return Slot{Index: i, Mem: mem, pair: w.g.pairID, gen: mine}, nil
 	}
 	w.count(CountDropNoSlot, 1)
 	return Slot{}, errors.Join(ErrNoSlot, w.reap())
@@ -212,10 +219,18 @@ func (w *FrameWriter) oldest(tried uint64) (best uint32, ok bool) {
 // Publish makes the picture in slot visible as the next sequence. The caller fills d except for Seq,
 // Gen, Slot, RunID and the times of publishing, which Publish sets.
 func (w *FrameWriter) Publish(slot Slot, d *FrameDesc) error {
+	if w.mem == nil || slot.pair != w.g.pairID || uint64(slot.Index) >= w.g.slotCount {
+		return fmt.Errorf("publish: slot %d is not of epoch %d: claim one after the ring was made anew", slot.Index, w.g.epoch)
+	}
 	s := slotAt(w.mem, w.g.slotEntryAt(slot.Index))
-	gen := s.gen.Load() + 1
+	if s.gen.Load() != slot.gen {
+		return fmt.Errorf("publish: slot %d was published or claimed again: claim one slot for each picture", slot.Index)
+	}
+	gen := slot.gen + 1
 	d.Slot, d.Gen = slot.Index, gen
+	step(stepPixels)
 	s.gen.Store(gen) // SYNC P1: even after the pixels; pairs with the reader's first look at gen
+	step(stepEven)
 	w.current = slot.Index
 	w.count(CountPublished, 1)
 	if d.Flags&FlagCorrupt != 0 {
@@ -239,6 +254,7 @@ func (w *FrameWriter) PublishGap(d *FrameDesc) error {
 func (w *FrameWriter) describe(d *FrameDesc) error {
 	n := w.head + 1
 	d.RunID = w.runID
+	d.Flags |= w.resumption()
 	d.PublishedMonoNS, d.PublishedWallNS = MonoNS(), WallNS()
 	writeDesc(w.mem, w.g.descAt(n), d.bytes(), n)
 	d.Seq = n
@@ -256,12 +272,15 @@ func writeDesc(mem []byte, at uint64, desc []byte, n uint64) {
 	seq := seqAt(mem, at)
 	seq.Store(0)
 	storeFence() // SYNC D1: 0 before the fields; pairs with D2
+	step(stepDescZero)
 	copy(mem[at+8:at+uint64(len(desc))], desc[8:])
+	step(stepDescFields)
 	seq.Store(n) // SYNC D3: fields before n; pairs with D4
+	step(stepDescSeq)
 }
 
 func (w *FrameWriter) findCurrent() uint32 {
-	for n := w.head; n >= w.g.baseSeq && n+w.g.descCount > w.head; n-- {
+	for n := w.head; n >= w.g.baseSeq && w.head-n < w.g.descCount; n-- {
 		d, err := readFrameDesc(w.mem, &w.g, n)
 		if err == nil && d.Flags&FlagGap == 0 {
 			return d.Slot

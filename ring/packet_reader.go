@@ -38,11 +38,18 @@ func OpenPackets(path string, opt ReaderOptions) (*PacketReader, error) {
 // SeekKey makes the newest keyframe at or before sequence limit the record that Next returns next, and
 // returns its sequence; 0 if the ring holds none.
 func (r *PacketReader) SeekKey(limit uint64) uint64 {
+	key := r.keyBefore(limit)
+	if key != 0 {
+		r.next, r.lost = key, 0
+	}
+	return key
+}
+
+func (r *PacketReader) keyBefore(limit uint64) uint64 {
 	head := r.headNow()
-	for seq := min(limit, head); seq >= r.g.baseSeq && seq+r.g.descCount > head; seq-- {
+	for seq := min(limit, head); seq >= r.g.baseSeq && head-seq < r.g.descCount; seq-- {
 		d, err := readPacketDesc(r.mem, &r.g, seq)
 		if err == nil && d.Flags&FlagKey != 0 && r.h.reserve.Load()-d.Position <= r.g.dataSize {
-			r.next = seq
 			return seq
 		}
 	}
@@ -66,7 +73,6 @@ func (r *PacketReader) Describe(seq uint64) (PacketDesc, error) {
 // records come without data.
 func (r *PacketReader) Next(timeout time.Duration) (Packet, error) {
 	deadline := time.Now().Add(timeout)
-	var missed uint64
 	for {
 		if r.next > r.headNow() {
 			moved, err := r.Follow()
@@ -88,12 +94,12 @@ func (r *PacketReader) Next(timeout time.Duration) (Packet, error) {
 			continue
 		}
 		if r.next < r.g.baseSeq {
-			missed += r.g.baseSeq - r.next
+			r.lost += r.g.baseSeq - r.next
 			r.next = r.g.baseSeq
 		}
 		p, err := r.at(r.next)
 		if err == nil {
-			p.Missed = missed
+			p.Missed, r.lost = r.lost, 0
 			r.next++
 			return p, nil
 		}
@@ -101,10 +107,10 @@ func (r *PacketReader) Next(timeout time.Duration) (Packet, error) {
 			return Packet{}, err
 		}
 		was := r.next
-		if key := r.SeekKey(r.headNow()); key <= was {
+		if r.next = r.keyBefore(r.headNow()); r.next <= was {
 			r.next = max(r.headNow(), was+1)
 		}
-		missed += r.next - was
+		r.lost += r.next - was
 	}
 }
 
@@ -119,6 +125,7 @@ func (r *PacketReader) at(seq uint64) (Packet, error) {
 	}
 	length := int(d.Length)
 	r.buf = slices.Grow(r.buf[:0], length+Padding)[:length+Padding]
+	step(stepReadBytes)
 	first, second := pieces(r.mem[r.g.dataOffset:r.g.dataOffset+r.g.dataSize], d.Position, uint64(length))
 	copy(r.buf[copy(r.buf, first):], second)
 	clear(r.buf[length:])
@@ -137,6 +144,7 @@ func readPacketDesc(mem []byte, g *geometry, seq uint64) (PacketDesc, error) {
 	if word.Load() != seq { // SYNC D4: pairs with D3
 		return d, ErrLapped
 	}
+	step(stepReadDesc)
 	copy(d.bytes()[8:], mem[at+8:at+packetDescSize])
 	loadFence() // SYNC D2: fields before the second look; pairs with D1
 	if word.Load() != seq {

@@ -71,12 +71,14 @@ func (w *PacketWriter) Publish(d *PacketDesc, parts [][]byte) error {
 	at := w.h.reserve.Load()
 	w.h.reserve.Store(at + length) // SYNC B1: before the bytes; pairs with the reader's last look
 	storeFence()
+	step(stepReserve)
 	d.Position, d.Length = at, uint32(length)
 	data := w.mem[w.g.dataOffset : w.g.dataOffset+w.g.dataSize]
 	for _, p := range parts {
 		copyIn(data, at, p)
 		at += uint64(len(p))
 	}
+	step(stepBytes)
 	w.count(CountPublished, 1)
 	w.count(CountBytes, length)
 	if d.Flags&FlagCorrupt != 0 {
@@ -102,6 +104,7 @@ func (w *PacketWriter) GapIsNewest() bool {
 func (w *PacketWriter) describe(d *PacketDesc) error {
 	n := w.head + 1
 	d.RunID = w.runID
+	d.Flags |= w.resumption()
 	d.PublishedMonoNS = MonoNS()
 	writeDesc(w.mem, w.g.descAt(n), d.bytes(), n)
 	d.Seq = n

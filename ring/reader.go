@@ -39,6 +39,7 @@ type reader struct {
 	ino  os.FileInfo
 	row  *ownRow // nil for a plain reader
 	next uint64  // sequence that Next looks for
+	lost uint64  // records lost since the last that Next returned: a time-out must not forget them
 }
 
 func (r *reader) open() error {
@@ -143,12 +144,16 @@ func (r *reader) RunID() uint32 { return r.h.runID.Load() }
 func (r *reader) WriterPID() int { return int(r.h.writerPID.Load()) }
 
 // Seek makes seq the sequence that Next returns next, if it is still there.
-func (r *reader) Seek(seq uint64) { r.next = max(seq, r.g.baseSeq) }
+func (r *reader) Seek(seq uint64) { r.next, r.lost = max(seq, r.g.baseSeq), 0 }
 
 // Wait sleeps until sequence seq is published, the state changes, a newer epoch exists or timeout is
 // over. The caller looks again; a plain reader's wait is a poll.
 func (r *reader) Wait(seq uint64, timeout time.Duration) {
-	if r.headNow() >= seq || r.h.nextEpoch.Load() != 0 || timeout <= 0 {
+	if r.headNow() >= seq || timeout <= 0 {
+		return
+	}
+	if r.h.nextEpoch.Load() != 0 { // the successor is announced, yet Follow has not found it
+		time.Sleep(min(timeout, r.opt.Poll))
 		return
 	}
 	timeout = min(timeout, maxSleep)
@@ -157,12 +162,15 @@ func (r *reader) Wait(seq uint64, timeout time.Duration) {
 		return
 	}
 	v := r.h.wake.Load()
-	r.row.waiting.Store(1) // SYNC S1: before the second look; pairs with S2 and S3
+	if !r.row.setWaiting(1) { // SYNC S1: before the second look; pairs with S2 and S3
+		time.Sleep(min(timeout, r.opt.Poll)) // the row is gone: wait for the new epoch as a plain reader
+		return
+	}
 	fullFence()
 	if r.headNow() < seq && r.h.nextEpoch.Load() == 0 {
 		futexWait(&r.h.wake, v, timeout)
 	}
-	r.row.waiting.Store(0)
+	r.row.setWaiting(0)
 }
 
 // Follow moves to the ring that has replaced the one that is mapped, once every record of the old one
@@ -174,6 +182,11 @@ func (r *reader) Follow() (moved bool, err error) {
 	if r.next <= r.headNow() {
 		return false, nil
 	}
+	return r.move()
+}
+
+// move is Follow whether or not the old ring has been consumed.
+func (r *reader) move() (moved bool, err error) {
 	stale := MonoNS()-r.HeartbeatMonoNS() > int64(staleHeartbeat)
 	if r.h.nextEpoch.Load() == 0 && !stale {
 		return false, nil
@@ -186,7 +199,7 @@ func (r *reader) Follow() (moved bool, err error) {
 	if err := fresh.open(); err != nil {
 		return false, err
 	}
-	fresh.next = max(r.next, fresh.g.baseSeq)
+	fresh.next, fresh.lost = r.next, r.lost
 	if fresh.next > fresh.headNow()+1 { // another life of the name: its sequences began again
 		fresh.next = fresh.g.baseSeq
 	}

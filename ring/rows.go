@@ -24,8 +24,9 @@ const (
 // Whoever may write the file may also truncate it, and then every access is a fault: so the rows are
 // touched in [leases.scan] and [leases.reap] alone, which turn a fault into an error.
 type leases struct {
-	mem  []byte
-	file *os.File // for the rows' locks
+	mem    []byte
+	file   *os.File // for the rows' locks
+	pairID uint64
 }
 
 func makeLeases(path string, pairID uint64, gid int) (temp string, err error) {
@@ -51,7 +52,11 @@ func openLeases(path string, pairID uint64) (*leases, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &leases{file: f}
+	l := &leases{file: f, pairID: pairID}
+	if err := checkOwner(f, 0o002); err != nil {
+		l.close()
+		return nil, err
+	}
 	if size != leaseFileSize {
 		l.close()
 		return nil, corrupt("%s has %d bytes, not %d", path, size, leaseFileSize)
@@ -94,6 +99,9 @@ func (l *leases) close() {
 // SYNC S2 (waiting): pairs with S1 in row.sleep.
 func (l *leases) scan() (bits uint64, waiting bool, err error) {
 	err = guard(func() error {
+		if leaseHeaderAt(l.mem).pairID != l.pairID { // a hole punched into the file reads as zeros
+			return corrupt("the lease file was overwritten")
+		}
 		var w uint32
 		for i := range Rows {
 			r := rowAt(l.mem, i)

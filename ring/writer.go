@@ -16,6 +16,8 @@ import (
 const (
 	reapEvery = time.Second // at most one pass over dead readers a second
 	wakeMiss  = 16          // wakes in a row that met nobody before the rows are doubted
+	// maxPlausible is more records than one epoch can hold: 40 years at 1000 a second.
+	maxPlausible = 1 << 40
 )
 
 // writer is what frame and packet rings have in common: the files, the header, sleeping readers.
@@ -29,6 +31,8 @@ type writer struct {
 	h       *header
 	g       geometry
 	rows    *leases
+	orphan  []byte // ring of the same name that could not be continued, until its readers are told
+	resumed bool   // the next record is the first after another process's
 	head    uint64 // our copy; only we write it
 	runID   uint32
 	misses  int
@@ -44,6 +48,9 @@ func (w *writer) attach(kind Kind) error {
 		return err
 	}
 	defer func() { _ = f.Close() }()
+	if err := checkOwner(f, 0o022); err != nil {
+		return err
+	}
 	if size < headerSize || size > maxFileSize {
 		return corrupt("%s has %d bytes", w.path, size)
 	}
@@ -76,7 +83,7 @@ func (w *writer) open(dir string, kind Kind) (next geometry, err error) {
 	case err == nil || errors.Is(err, os.ErrNotExist):
 		return next, nil
 	case errors.Is(err, ErrCorrupt), errors.Is(err, ErrVersion), errors.Is(err, ErrNotReady):
-		next.epoch, next.baseSeq = salvage(w.path, kind)
+		next.epoch, next.baseSeq = w.salvage(kind)
 		return next, nil
 	}
 	if errors.Is(err, os.ErrPermission) {
@@ -87,27 +94,41 @@ func (w *writer) open(dir string, kind Kind) (next geometry, err error) {
 }
 
 // salvage reads from a ring that cannot be continued where its successor begins, so that sequences
-// are not used twice, and tells its readers to move.
-func salvage(path string, kind Kind) (epoch, base uint64) {
-	f, size, err := openFile(path, os.O_RDWR)
-	if err != nil || size < headerSize || size > maxFileSize {
+// and run ids are not used twice, and keeps it mapped: begin tells its readers to move.
+func (w *writer) salvage(kind Kind) (epoch, base uint64) {
+	f, size, err := openFile(w.path, os.O_RDWR)
+	if err != nil {
 		return 1, 1
 	}
 	defer func() { _ = f.Close() }()
+	if size < headerSize || size > maxFileSize {
+		return 1, 1
+	}
 	mem, err := mapFile(f, size, unix.PROT_READ|unix.PROT_WRITE)
 	if err != nil {
 		return 1, 1
 	}
-	defer unmap(mem)
 	g, err := readGeometry(mem, kind)
 	if err != nil {
+		unmap(mem)
 		return 1, 1
 	}
 	h := headerAt(mem)
-	h.nextEpoch.Store(g.epoch + 1)
-	h.wake.Add(1)
-	futexWakeAll(&h.wake)
-	return g.epoch + 1, max(h.head.Load(), g.baseSeq) + 1
+	w.orphan, w.runID, w.resumed = mem, h.runID.Load()+1, true
+	base = max(h.head.Load(), g.baseSeq) + 1
+	if base-g.baseSeq > maxPlausible { // the head itself is damaged
+		base = g.baseSeq + maxPlausible
+	}
+	return g.epoch + 1, base
+}
+
+// resumption is the discontinuity flag for the first record of a process that continues a name.
+func (w *writer) resumption() Flags {
+	if !w.resumed {
+		return 0
+	}
+	w.resumed = false
+	return FlagDiscontinuity
 }
 
 // adopt checks what the writer before left and takes over. Generations and rows stay as they are.
@@ -136,8 +157,13 @@ func (w *writer) adopt(mem []byte, g geometry) error {
 	populate(mem, true)
 	w.mem, w.h, w.g, w.rows, w.head = mem, h, g, rows, head
 	h.head.Store(head)
+	w.resumed = true
 	w.sign(h.runID.Load() + 1)
-	w.bump()
+	if err := w.bump(); err != nil {
+		rows.close()
+		w.mem, w.h, w.rows = nil, nil, nil
+		return err
+	}
 	return nil
 }
 
@@ -190,13 +216,19 @@ func (w *writer) begin(g geometry, prepare func(mem []byte, h *header)) error {
 
 	// Leases first: a reader that finds the old ring with the new leases sees two pair ids and tries
 	// again; a writer that dies here leaves a pair that the next one replaces.
-	err = errors.Join(os.Rename(leaseTemp, leasePath(w.path)), os.Rename(temp, w.path))
+	step(stepBuilt)
+	if err = os.Rename(leaseTemp, leasePath(w.path)); err == nil {
+		step(stepLeasesRenamed)
+		err = os.Rename(temp, w.path)
+		step(stepRenamed)
+	}
 	if err == nil {
 		w.rows, err = openLeases(leasePath(w.path), g.pairID)
 	}
 	if err != nil {
 		unmap(mem)
 		*w = old
+		_, _ = os.Remove(leaseTemp), os.Remove(temp)
 		return fmt.Errorf("put ring %s in place: %w", w.path, err)
 	}
 	if old.mem != nil {
@@ -204,12 +236,21 @@ func (w *writer) begin(g geometry, prepare func(mem []byte, h *header)) error {
 		old.wakeAll()
 		old.release()
 	}
+	if w.orphan != nil {
+		h := headerAt(w.orphan)
+		h.nextEpoch.Store(g.epoch)
+		h.wake.Add(1)
+		futexWakeAll(&h.wake)
+		unmap(w.orphan)
+		w.orphan = nil
+	}
 	return nil
 }
 
 // publishHead makes sequence n the newest and wakes whoever sleeps.
 func (w *writer) publishHead(n uint64) error {
 	w.h.head.Store(n) // SYNC H1: after the descriptor; pairs with H2 in reader.headNow
+	step(stepHead)
 	w.head = n
 	return w.bump()
 }
@@ -217,6 +258,7 @@ func (w *writer) publishHead(n uint64) error {
 // bump advances the wake word and wakes the sleepers, if there are any.
 func (w *writer) bump() error {
 	w.h.wake.Add(1) // SYNC S3: before the waiting flags are read; pairs with S1
+	step(stepBump)
 	fullFence()
 	_, waiting, err := w.rows.scan()
 	if err != nil || !waiting {
@@ -257,7 +299,8 @@ func (w *writer) release() {
 	if w.rows != nil {
 		w.rows.close()
 	}
-	w.mem, w.h, w.rows = nil, nil, nil
+	unmap(w.orphan)
+	w.mem, w.h, w.rows, w.orphan = nil, nil, nil, nil
 }
 
 func (w *writer) count(c Counter, n uint64) {
