@@ -3,6 +3,7 @@
 package cshim
 
 import (
+	"errors"
 	"testing"
 )
 
@@ -43,7 +44,7 @@ func fileStep(t testing.TB, m *Demuxer, d *Decoder, p *Packet, f *Frame, buf []b
 	switch {
 	case ok:
 		err = d.NV12(buf, layout)
-	case err == EOF:
+	case errors.Is(err, EOF):
 		if err = m.Rewind(); err == nil {
 			err = d.Flush()
 		}

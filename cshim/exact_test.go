@@ -3,6 +3,7 @@
 package cshim
 
 import (
+	"errors"
 	"fmt"
 	"os/exec"
 	"regexp"
@@ -163,7 +164,7 @@ func TestRewindRepeatsTheFile(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			m, d := openFile(t, encode(t, c.file, 320, 240, c.options))
 			first := readAll(t, m, d)
-			if first.err != EOF || len(first.pictures) != 20 {
+			if !errors.Is(first.err, EOF) || len(first.pictures) != 20 {
 				t.Fatalf("first pass: got %d pictures and %v, want 20 and EOF", len(first.pictures), first.err)
 			}
 			for pass := 2; pass <= 3; pass++ {

@@ -162,7 +162,7 @@ func TestFlagsOfAPacketReachItsPicture(t *testing.T) {
 	var f Frame
 	seen := 0
 	check := func(ok bool, err error) bool {
-		if err == EOF {
+		if errors.Is(err, EOF) {
 			return false
 		}
 		if err != nil {

@@ -176,7 +176,7 @@ func i420Size(width, height int) int {
 // checkEqual compares a reading with the reference, picture by picture.
 func checkEqual(t *testing.T, got reading, want []string) {
 	t.Helper()
-	if got.err != EOF {
+	if !errors.Is(got.err, EOF) {
 		t.Errorf("got %v at the end, want EOF", got.err)
 	}
 	if got.refused != 0 {

@@ -91,7 +91,7 @@ func TestTruncatedFilesEndWithTheirLastPictures(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := readFile(t, writeFile(t, file, content[:len(content)*2/3]))
-			if got.err != EOF || len(got.pictures) == 0 || len(got.pictures) >= 20 {
+			if !errors.Is(got.err, EOF) || len(got.pictures) == 0 || len(got.pictures) >= 20 {
 				t.Errorf("got %d pictures and %v, want some of the 20 and EOF", len(got.pictures), got.err)
 			}
 		})
@@ -125,11 +125,11 @@ func TestFaultB12_PicturesAboveTheLimitAreRefused(t *testing.T) {
 				} else {
 					var p Packet
 					var f Frame
-					for err != EOF {
+					for !errors.Is(err, EOF) {
 						var ok bool
 						if ok, err = m.Next(d, 1, testDeadline(), &p, &f); ok {
 							pictures++
-						} else if err != nil && err != EOF && first == nil {
+						} else if err != nil && !errors.Is(err, EOF) && first == nil {
 							first = err
 						}
 					}
@@ -169,7 +169,7 @@ func TestFaultB12_HugeStillIsRefusedByDefaultLimit(t *testing.T) {
 }
 
 func TestUnknownCodecIsNoDecoder(t *testing.T) {
-	if _, err := OpenDecoder(99, Limits{}); err != ErrDecoderNotFound {
+	if _, err := OpenDecoder(99, Limits{}); !errors.Is(err, ErrDecoderNotFound) {
 		t.Errorf("got %v, want %v", err, ErrDecoderNotFound)
 	}
 	m, err := OpenDemuxer(encode(t, "a.avi", 320, 240, "-c:v huffyuv"), testDeadline(), Limits{})
@@ -180,7 +180,7 @@ func TestUnknownCodecIsNoDecoder(t *testing.T) {
 	if s := m.Stream(); s.Codec != CodecNone || s.CodecName != "huffyuv" {
 		t.Errorf("got %+v, want no codec, named huffyuv", s)
 	}
-	if _, err := m.Decoder(Limits{}); err != ErrDecoderNotFound {
+	if _, err := m.Decoder(Limits{}); !errors.Is(err, ErrDecoderNotFound) {
 		t.Errorf("got %v, want %v", err, ErrDecoderNotFound)
 	}
 }
@@ -198,7 +198,7 @@ func TestDeadlineStopsAndALaterOneGoesOn(t *testing.T) {
 			t.Fatalf("got %v, want ETIMEDOUT", err)
 		}
 	}
-	if got := readAll(t, m, d); got.err != EOF || len(got.pictures) != 20 {
+	if got := readAll(t, m, d); !errors.Is(got.err, EOF) || len(got.pictures) != 20 {
 		t.Errorf("got %d pictures and %v, want all 20 and EOF", len(got.pictures), got.err)
 	}
 }
@@ -215,16 +215,16 @@ func TestInterruptStopsForGood(t *testing.T) {
 	var p Packet
 	var f Frame
 	var err error
-	for i, limit := 0, testDeadline(); err != ErrInterrupted && Deadline(0) < limit; i++ {
+	for i, limit := 0, testDeadline(); !errors.Is(err, ErrInterrupted) && Deadline(0) < limit; i++ {
 		if i == 5 {
 			close(started)
 		}
-		if _, err = m.Next(d, 1, 0, &p, &f); err == EOF {
+		if _, err = m.Next(d, 1, 0, &p, &f); errors.Is(err, EOF) {
 			if err = m.Rewind(); err == nil {
 				err = d.Flush()
 			}
 		}
-		if err != nil && err != ErrInterrupted {
+		if err != nil && !errors.Is(err, ErrInterrupted) {
 			t.Fatal(err)
 		}
 	}
@@ -236,7 +236,7 @@ func TestInterruptStopsForGood(t *testing.T) {
 		{"next", func() error { _, err := m.Next(d, 1, 0, &p, &f); return err }},
 		{"rewind", m.Rewind},
 	} {
-		if err := c.call(); err != ErrInterrupted {
+		if err := c.call(); !errors.Is(err, ErrInterrupted) {
 			t.Errorf("%s after the interrupt: got %v, want %v", c.name, err, ErrInterrupted)
 		}
 	}
