@@ -58,8 +58,18 @@ type arg struct {
 	from, to int
 }
 
-// argOverhead is at least what RESP adds to one argument: $, up to five digits, twice CR LF.
-const argOverhead = 10
+// onWire is the size of an argument of n bytes in RESP: $, its length in digits, and CR LF twice.
+func onWire(n int) int {
+	size := n + 6
+	for ; n >= 10; n /= 10 {
+		size++
+	}
+	return size
+}
+
+// commandOverhead is at least what a command has on the wire besides its key, its id and its fields:
+// *nn XADD MAXLEN ~ n.
+const commandOverhead = 64
 
 func (b *batch) reset() {
 	b.items, b.commands, b.args = b.items[:0], b.commands[:0], b.args[:0]
@@ -74,7 +84,7 @@ func (b *batch) begin(s *stream, ms, seq uint64) {
 	b.buf = strconv.AppendUint(b.buf, seq, 10)
 	id := arg{from: from, to: len(b.buf)}
 	b.commands = append(b.commands, command{s: s, id: id, from: len(b.args), sizeBefore: b.size})
-	b.size += len(s.key) + len(b.buf) - from + 64 + 7*argOverhead // XADD key MAXLEN ~ n id
+	b.size += onWire(len(s.key)) + onWire(len(b.buf)-from) + commandOverhead
 }
 
 // end completes the record. It takes it back and returns false if the batch would become too large
@@ -96,7 +106,7 @@ func (b *batch) end(it item) bool {
 // text adds a field whose value lives as long as the batch.
 func (b *batch) text(name, value string) {
 	b.args = append(b.args, arg{constant: name}, arg{constant: value})
-	b.size += len(name) + len(value) + 2*argOverhead
+	b.size += onWire(len(name)) + onWire(len(value))
 }
 
 func (b *batch) int(name string, value int64) {
@@ -127,7 +137,7 @@ func (b *batch) flag(name string, set bool) {
 
 func (b *batch) span(name string, from int) {
 	b.args = append(b.args, arg{constant: name}, arg{from: from, to: len(b.buf)})
-	b.size += len(name) + len(b.buf) - from + 2*argOverhead
+	b.size += onWire(len(name)) + onWire(len(b.buf)-from)
 }
 
 // build makes the commands. They are rueidis' from then on; the slice is the batch's.

@@ -100,7 +100,7 @@ func (p *Private) Done() <-chan struct{} { return p.done }
 //
 // noeviction, because what an eviction takes is a whole stream, the consumer groups on it included, and
 // nobody is told; a refused XADD is seen, waits in the ring and is sent later. The streams are
-// trimmed anyway: 256 MB is about 500 cameras of 1000 records.
+// trimmed anyway: 256 MB is about 900 cameras of 1000 records, at 258 bytes a record (MEMORY USAGE).
 func (p *Private) config() string {
 	return fmt.Sprintf(`port 0
 unixsocket "%s"

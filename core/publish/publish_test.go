@@ -22,17 +22,17 @@ func TestEveryFrameIsOneRecordInOrderAndOneBurstPerInterval(t *testing.T) {
 	rings := map[string]*fakeRing{}
 	began := time.Now()
 	p, stop := running(t, Options{Target: px.target()})
-	for _, name := range []string{"front", "yard", "door"} {
+	cameras := []string{"front", "yard", "door"}
+	for _, name := range cameras {
 		rings[name] = newFakeRing(createdMS)
 		p.Add(camera(name, rings[name]))
 	}
-	frames := time.NewTicker(time.Second / 30)
+	// 30 fps each, a third of a frame apart: more often than bursts may come.
+	frames := time.NewTicker(time.Second / 90)
 	defer frames.Stop()
-	for range 70 {
+	for i := range 3 * 70 {
 		<-frames.C
-		for _, r := range rings {
-			r.publish(1)
-		}
+		rings[cameras[i%3]].publish(1)
 	}
 	stop()
 	// One for every tick of the publisher, which started after began, and one at the end of Run.
@@ -104,10 +104,14 @@ func TestRestartedPublisherResumesBehindTheLastID(t *testing.T) {
 	stop()
 	s.must("XTRIM", "front_topic", "MAXLEN", "0") // what was sent is known all the same
 	r.publish(5)
-	p, _ = running(t, Options{Target: s.target()})
+	p, stop = running(t, Options{Target: s.target()})
 	p.Add(camera("front", r))
 	eventually(t, "5 more", func() bool { return s.length("front_topic") >= 5 })
+	stop() // a surplus record would come with it
 	s.wantFrames("front_topic", createdMS, 11, 15)
+	if st := p.Stats(); st.Records != 5 || st.Refused != 0 {
+		t.Errorf("got %d records, %d refused, want 5 and none", st.Records, st.Refused)
+	}
 }
 
 func TestUnknownStreamOfAnOldRingBeginsAtItsHead(t *testing.T) {
@@ -157,11 +161,12 @@ func TestStreamIsTrimmed(t *testing.T) {
 // writeCounter counts the writes on a connection.
 type writeCounter struct {
 	net.Conn
-	writes atomic.Int64
+	writes, bytes atomic.Int64
 }
 
 func (c *writeCounter) Write(b []byte) (int, error) {
 	c.writes.Add(1)
+	c.bytes.Add(int64(len(b)))
 	return c.Conn.Write(b)
 }
 
@@ -194,6 +199,9 @@ func TestLargestPipelineIsOneWrite(t *testing.T) {
 	}
 	if counter.writes.Load() != 1 {
 		t.Errorf("got %d writes for %d commands of %d bytes, want 1", counter.writes.Load(), count, size)
+	}
+	if sent := int(counter.bytes.Load()); sent > size || sent < size*9/10 {
+		t.Errorf("got %d bytes on the wire, want a little less than the %d that were reckoned", sent, size)
 	}
 	if size > maxBytes || size < maxBytes-4096 || count > maxCommands {
 		t.Errorf("got %d commands, %d bytes, want just below %d", count, size, maxBytes)
