@@ -52,11 +52,23 @@ func TestCameraThatStopsIsAConnectionLost(t *testing.T) {
 }
 
 func TestFaultN02_SilenceWhilePlayingEnds(t *testing.T) {
-	cam := startHostile(t, answer(playing(func(p *peer) {
-		p.send(packet{seq: 1, timestamp: 1, marker: true, payload: idr(1)})
-	})))
-	_, _, err := receive(t, login(cam.url("/x")), hasty(), 2)
-	wantReason(t, err, ring.ReasonNoPackets)
+	for _, c := range []struct {
+		name  string
+		units int
+	}{{"after the first picture", 1}, {"from the start", 0}} {
+		t.Run(c.name, func(t *testing.T) {
+			cam := startHostile(t, answer(playing(func(p *peer) {
+				for range c.units {
+					p.send(packet{seq: 1, timestamp: 1, marker: true, payload: idr(1)})
+				}
+			})))
+			units, info, err := receive(t, login(cam.url("/x")), hasty(), 2)
+			wantReason(t, err, ring.ReasonNoPackets)
+			if len(units) != c.units || info.Codec != ring.CodecH264 {
+				t.Errorf("got %d units and %+v, want %d and that the session was announced", len(units), info, c.units)
+			}
+		})
+	}
 }
 
 func TestFaultN03_SilentServerTimesOut(t *testing.T) {

@@ -61,7 +61,6 @@ func parseTarget(cfg Config) (target, *Failure) {
 
 func newTarget(u *base.URL) target {
 	t := target{url: *u, host: u.Hostname(), port: u.Port()}
-	t.url.User = nil
 	if t.port == "" {
 		if t.port = "554"; u.Scheme == schemeSecure { // the library's defaults
 			t.port = "322"
