@@ -58,20 +58,21 @@ type headerField struct {
 
 type parsedHeader struct {
 	fields      []headerField
-	enumerators []string
+	enumerators map[string]uint64
 }
 
 var (
 	structRule = regexp.MustCompile(`(?s)typedef struct \w+ \{(.*?)\n\} (\w+);`)
 	fieldRule  = regexp.MustCompile(`(?m)^    (\w+) (\w+)(\[\w+\])?;(?: */\* (A\b)?)?`)
 	enumRule   = regexp.MustCompile(`(?s)enum \w+ \{(.*?)\}`)
-	valueRule  = regexp.MustCompile(`(CAMRING_\w+) =`)
+	valueRule  = regexp.MustCompile(`(CAMRING_\w+) = (?:1u << )?(\d+)`)
 )
 
 // parseHeader reads layout.h: its shape is regular enough for that.
 func parseHeader(t *testing.T) (h parsedHeader) {
 	t.Helper()
 	source := readText(t, "layout.h")
+	h.enumerators = map[string]uint64{}
 	for _, s := range structRule.FindAllStringSubmatch(source, -1) {
 		for _, f := range fieldRule.FindAllStringSubmatch(s[1], -1) {
 			h.fields = append(h.fields, headerField{s[2], f[1] + dimension(t, f[3]), f[2], f[4] == "A"})
@@ -79,7 +80,14 @@ func parseHeader(t *testing.T) (h parsedHeader) {
 	}
 	for _, e := range enumRule.FindAllStringSubmatch(source, -1) {
 		for _, v := range valueRule.FindAllStringSubmatch(e[1], -1) {
-			h.enumerators = append(h.enumerators, v[1])
+			n, err := strconv.ParseUint(v[2], 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(v[0], "<<") {
+				n = 1 << n
+			}
+			h.enumerators[v[1]] = n
 		}
 	}
 	if len(h.fields) < 100 || len(h.enumerators) < 80 {
