@@ -101,7 +101,7 @@ func TestConstantsAreThoseOfTheHeader(t *testing.T) {
 		"CAMRING_COUNT_":   func(v uint64) string { return Counter(v).String() },
 	}
 	for name, value := range constants {
-		if _, ok := want[name]; ok || !strings.HasPrefix(name, "CAMRING_") {
+		if _, ok := want[name]; ok {
 			continue
 		}
 		if name == "CAMRING_REASON_NONE" { // says nothing in Go

@@ -2,7 +2,6 @@
 
 #include "layoutcheck.h"
 
-#include "../../../cshim/camshim.h"
 #include "../../layout.h"
 
 #define SIZE(type) {#type, "", 0, sizeof(type)}
@@ -244,17 +243,6 @@ static const layoutcheck_constant constants[] = {
     CONSTANT(CAMRING_COUNT_WAKES),
     CONSTANT(CAMRING_COUNT_DROP_NO_SPACE),
     CONSTANT(CAMRING_COUNT_KEY_LOST),
-    CONSTANT(CSH_CODEC_NONE),
-    CONSTANT(CSH_CODEC_H264),
-    CONSTANT(CSH_CODEC_H265),
-    CONSTANT(CSH_CODEC_MJPEG),
-    CONSTANT(CSH_CODEC_VP8),
-    CONSTANT(CSH_CODEC_VP9),
-    CONSTANT(CSH_CODEC_AV1),
-    CONSTANT(CSH_CODEC_MPEG4),
-    CONSTANT(CSH_FLAG_KEY),
-    CONSTANT(CSH_FLAG_CORRUPT),
-    CONSTANT(CSH_FLAG_DISCONTINUITY),
 };
 /* clang-format on */
 

@@ -29,7 +29,7 @@ func Fields() []Field {
 	return fields
 }
 
-// Constants returns the constants of ring/layout.h and cshim/camshim.h by their C names.
+// Constants returns the constants of ring/layout.h by their C names.
 func Constants() map[string]uint64 {
 	constants := map[string]uint64{}
 	var c C.layoutcheck_constant

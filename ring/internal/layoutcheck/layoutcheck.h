@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* What the C compiler makes of ring/layout.h and cshim/camshim.h. Texts are string constants. */
+/* What the C compiler makes of ring/layout.h. Texts are string constants. */
 
 #ifndef LAYOUTCHECK_H
 #define LAYOUTCHECK_H
