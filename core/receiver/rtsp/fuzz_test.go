@@ -14,7 +14,7 @@ import (
 )
 
 // FuzzAssembler feeds packets to every assembler and the DTS extractors: whatever comes, nothing
-// panics and no picture is larger than what came in and the parameter sets.
+// panics. It checks nothing else.
 func FuzzAssembler(f *testing.F) {
 	for _, seed := range [][]byte{
 		idr(1), inter(1), testSPS, testPPS,
