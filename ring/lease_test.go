@@ -134,6 +134,13 @@ func TestTheCurrentPictureIsNeverOverwritten(t *testing.T) {
 				t.Fatalf("%d slots: latest is %d, %v, want %d intact", slots, f.Seq, err, d.Seq)
 			}
 		}
+		all := uint64(1)<<slots - 1 // nor when it is the only one that nobody leases
+		lessee := readerOf(t, w.Path(), "lessee")
+		lessee.row.row.bits.Store(all &^ (1 << d.Slot))
+		if slot, err := w.Claim(); !errors.Is(err, ErrNoSlot) {
+			t.Fatalf("%d slots: claimed %d, %v, want %v", slots, slot.Index, err, ErrNoSlot)
+		}
+		lessee.row.row.bits.Store(0)
 		if err := w.PublishGap(&FrameDesc{}); err != nil { // nor when the newest record is a gap
 			t.Fatal(err)
 		}
@@ -160,6 +167,9 @@ func TestSlotThatWasGivenUpCannotBePublished(t *testing.T) {
 	second, err := w.Claim()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if first.Index != second.Index || second.gen != first.gen+2 {
+		t.Errorf("a slot left odd at generation %d was claimed again at %d, want +2", first.gen, second.gen)
 	}
 	if err := w.Publish(second, &d); err != nil {
 		t.Fatal(err)

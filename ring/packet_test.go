@@ -184,6 +184,72 @@ func TestPacketOverwrittenWhileItIsCopiedIsLapped(t *testing.T) {
 	}
 }
 
+func TestPacketDescriptorReplacedWhileItIsCopiedIsLapped(t *testing.T) {
+	w := smallPackets(t, shmDir(t), 1<<20, 16)
+	r := packetsOf(t, w, "")
+	send(t, w, 100, 0)
+	during(t, stepReadDesc, func() {
+		for range 16 {
+			send(t, w, 100, 0)
+		}
+	})
+	if p, err := r.at(1); !errors.Is(err, ErrLapped) {
+		t.Errorf("got %v and %d bytes, want %v", err, len(p.Data), ErrLapped)
+	}
+}
+
+// A writer flat out beside a reader: whatever is accepted is right, and enough is not accepted.
+func TestNoTornPacketIsAccepted(t *testing.T) {
+	w := smallPackets(t, shmDir(t), 100_000, 16)
+	r := packetsOf(t, w, "")
+	units := make([][]byte, 64) // made beforehand: the writer's time goes into copying
+	for i := range units {
+		units[i] = unit(uint64(i), 8*(3000+i))
+	}
+	stop, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				done <- nil
+				return
+			default:
+			}
+			seq := w.Head() + 1
+			if err := w.Publish(&PacketDesc{}, [][]byte{units[seq%64]}); err != nil {
+				done <- err
+				return
+			}
+		}
+	}()
+	accepted, rejected := 0, 0
+	for deadline := time.Now().Add(20 * time.Second); (accepted < 2000 || rejected < 200) && time.Now().Before(deadline); {
+		head := r.Head()
+		if head < 4 {
+			continue
+		}
+		p, err := r.at(head - uint64(accepted+rejected)%4)
+		switch {
+		case errors.Is(err, ErrLapped):
+			rejected++
+		case err != nil:
+			t.Fatal(err)
+		case string(p.Data) != string(units[p.Seq%64]):
+			t.Fatalf("wrong bytes in record %d", p.Seq)
+		default:
+			accepted++
+		}
+	}
+	close(stop)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d accepted, %d rejected", accepted, rejected)
+	if accepted < 100 || rejected*100 < accepted {
+		t.Errorf("%d accepted and %d rejected: the run proves nothing", accepted, rejected)
+	}
+}
+
 // The last byte that may be read is the one at reserve - size: one more and the record is gone.
 func TestPacketIsGoodUntilExactlyItsFirstByteIsOverwritten(t *testing.T) {
 	w := smallPackets(t, shmDir(t), 4096, 64)

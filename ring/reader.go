@@ -168,6 +168,7 @@ func (r *reader) Wait(seq uint64, timeout time.Duration) {
 	}
 	fullFence()
 	if r.headNow() < seq && r.h.nextEpoch.Load() == 0 {
+		step(stepSleep)
 		futexWait(&r.h.wake, v, timeout)
 	}
 	r.row.setWaiting(0)

@@ -24,6 +24,7 @@ const (
 	stepRenamed                            // epoch: both are in place, the old ring's readers do not know
 	stepReadDesc                           // reader: sequence seen, descriptor not copied yet
 	stepReadBytes                          // packet reader: descriptor good, bytes not copied yet
+	stepSleep                              // reader: nothing new seen, not asleep yet
 )
 
 // stepHook is called at each step by tests, which kill or stop the writer there. The test for nil

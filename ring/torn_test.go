@@ -97,6 +97,31 @@ func tear(t *testing.T, w *FrameWriter, byCopy bool) {
 	}
 }
 
+// At every step of its replacement a descriptor reads as lapped, never as a mixture.
+func TestHalfWrittenDescriptorIsLapped(t *testing.T) {
+	for _, at := range []storeStep{stepDescZero, stepDescFields} {
+		w := frames(t, shmDir(t), 2)
+		for range frameDescriptors {
+			mustPaint(t, w, 64, 16)
+		}
+		r := readerOf(t, w.Path(), "")
+		came := false
+		during(t, at, func() {
+			came = true
+			for _, seq := range []uint64{1, frameDescriptors + 1} {
+				if d, err := readFrameDesc(r.mem, &r.g, seq); !errors.Is(err, ErrLapped) {
+					t.Errorf("step %d: descriptor %d reads as packet %d, %v, want %v", at, seq, d.PacketSeq, err, ErrLapped)
+				}
+			}
+		})
+		mustPaint(t, w, 64, 16)
+		stepHook = nil
+		if !came {
+			t.Error("the step was not reached")
+		}
+	}
+}
+
 // The descriptor is replaced between the reader's two looks at its sequence.
 func TestDescriptorReplacedWhileItIsCopiedIsLapped(t *testing.T) {
 	w := frames(t, shmDir(t), 2)

@@ -68,6 +68,20 @@ func TestNoWakeIsLost(t *testing.T) {
 	}
 }
 
+// Everything happens between the reader's second look and its sleep: the wake word must have moved.
+func TestPublishBetweenLookAndSleepIsNotSleptThrough(t *testing.T) {
+	w := frames(t, shmDir(t), 2)
+	mustPaint(t, w, 64, 48)
+	r := readerOf(t, w.Path(), "sleeper")
+	came := false
+	during(t, stepSleep, func() { came = true; mustPaint(t, w, 64, 48) })
+	began := time.Now()
+	r.Wait(r.Head()+1, time.Hour)
+	if d := time.Since(began); d >= maxSleep || !came {
+		t.Errorf("slept %v with a new picture there, step reached: %v", d, came)
+	}
+}
+
 func TestStateChangeWakesASleeper(t *testing.T) {
 	w := frames(t, shmDir(t), 2)
 	mustPaint(t, w, 64, 48)
