@@ -12,8 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"camring/ring"
 )
 
@@ -23,7 +21,6 @@ const SocketName = "api.sock"
 const (
 	maxSocketPath = 107 // bytes; sun_path of unix(7) less its NUL
 	probeTimeout  = time.Second
-	lockTimeout   = 2 * time.Second
 )
 
 // ErrInUse reports that something answers where we want to listen.
@@ -38,7 +35,8 @@ type namedListener struct {
 // Listen opens the TCP address addr, host:port, unless it is empty, and the socket [SocketName] in
 // dir, unless that is empty. All or nothing: after an error nothing stays open.
 //
-// A socket that nobody answers on is replaced. [ErrInUse] tells that somebody does, or has the port;
+// A socket that nobody answers on is replaced; the caller holds the directory ([ring.LockDir]), so that
+// two who start at once do not take each other's for such a one. [ErrInUse] tells that somebody does, or has the port;
 // its text says what to do.
 func Listen(addr, dir string) ([]net.Listener, error) {
 	var listeners []net.Listener
@@ -88,12 +86,6 @@ func listenUNIX(dir string) (l net.Listener, err error) {
 	if err := ring.MakeDir(dir); err != nil {
 		return nil, err
 	}
-	// Two that start at once must not each take the other's fresh socket for a stale one.
-	unlock, err := lockDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("socket %s: %w", path, err)
-	}
-	defer unlock()
 	if _, err := RemoveStaleSocket(path); err != nil {
 		if errors.Is(err, ErrInUse) {
 			err = fmt.Errorf("%w: another camring runs on this directory: stop it, or choose another with ring.dir or CAMRING_RING_DIR", err)
@@ -141,24 +133,4 @@ func RemoveStaleSocket(path string) (bool, error) {
 		return false, fmt.Errorf("remove stale socket: %w", err)
 	}
 	return true, nil
-}
-
-// lockDir locks the directory itself, which leaves no file behind.
-func lockDir(dir string) (unlock func(), err error) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	deadline := time.Now().Add(lockTimeout)
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { _ = f.Close() }, nil
-		}
-		if (!errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR)) || time.Now().After(deadline) {
-			_ = f.Close()
-			return nil, fmt.Errorf("lock %s: %w", dir, err)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
 }
