@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -207,6 +208,8 @@ func TestNoTornPacketIsAccepted(t *testing.T) {
 		units[i] = unit(uint64(i), 8*(3000+i))
 	}
 	stop, done := make(chan struct{}), make(chan error, 1)
+	end := sync.OnceValue(func() error { close(stop); return <-done })
+	defer func() { _ = end() }() // before the ring is unmapped, whatever happens
 	go func() {
 		for {
 			select {
@@ -240,8 +243,7 @@ func TestNoTornPacketIsAccepted(t *testing.T) {
 			accepted++
 		}
 	}
-	close(stop)
-	if err := <-done; err != nil {
+	if err := end(); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%d accepted, %d rejected", accepted, rejected)

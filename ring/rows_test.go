@@ -210,6 +210,29 @@ func TestRemovedFilesAndARestartedWriter(t *testing.T) {
 	}
 }
 
+// A ring that cannot be continued announces its successor once that is there, and not before.
+func TestSuccessorOfADamagedRingIsAnnouncedWhenItIsThere(t *testing.T) {
+	dir := shmDir(t)
+	w := frames(t, dir, 4)
+	mustPaint(t, w, 64, 48)
+	r := readerOf(t, w.Path(), "reader")
+	abandon(&w.writer)
+	if err := os.Remove(leasePath(w.Path())); err != nil {
+		t.Fatal(err)
+	}
+	next := frames(t, dir, 4)
+	if n := r.h.nextEpoch.Load(); n != 0 {
+		t.Errorf("epoch %d announced before its first picture", n)
+	}
+	mustPaint(t, next, 64, 48)
+	if n := r.h.nextEpoch.Load(); n != 2 {
+		t.Errorf("epoch %d announced, want 2", n)
+	}
+	if f, err := r.Next(0); err != nil || f.Seq != 2 {
+		t.Errorf("got %d, %v, want the picture of the new ring", f.Seq, err)
+	}
+}
+
 func TestLeftOversOfADeadWriterAreReplaced(t *testing.T) {
 	dir := shmDir(t)
 	path := FramePath(dir, "cam", "main")

@@ -5,6 +5,7 @@ package ring
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 )
@@ -30,6 +31,8 @@ func TestNoTornPictureIsAccepted(t *testing.T) {
 func tear(t *testing.T, w *FrameWriter, byCopy bool) {
 	r := readerOf(t, w.Path(), "")
 	stop, done := make(chan struct{}), make(chan error, 1)
+	end := sync.OnceValue(func() error { close(stop); return <-done })
+	defer func() { _ = end() }() // before the ring is unmapped, whatever happens
 	go func() {
 		for {
 			select {
@@ -87,8 +90,7 @@ func tear(t *testing.T, w *FrameWriter, byCopy bool) {
 			}
 		}
 	}
-	close(stop)
-	if err := <-done; err != nil {
+	if err := end(); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%d accepted, %d rejected", accepted, rejected)
@@ -118,6 +120,37 @@ func TestHalfWrittenDescriptorIsLapped(t *testing.T) {
 		stepHook = nil
 		if !came {
 			t.Error("the step was not reached")
+		}
+	}
+}
+
+// Whatever the writer has just stored, the newest record is there, whole and valid.
+func TestHeadIsReadableAtEveryStepOfPublishing(t *testing.T) {
+	for at := stepOdd; at <= stepBump; at++ {
+		if at == stepPutBack || at == stepReserve || at == stepBytes {
+			continue // not part of publishing a picture
+		}
+		w := frames(t, shmDir(t), 3)
+		for range 5 {
+			mustPaint(t, w, 64, 16)
+		}
+		r := readerOf(t, w.Path(), "")
+		seen := uint64(0)
+		during(t, at, func() {
+			seen = r.Head()
+			f, err := r.At(seen)
+			if err != nil || wrongRow(&f) >= 0 || !f.Valid() {
+				t.Errorf("step %d: newest record %d: %v", at, seen, err)
+			}
+		})
+		mustPaint(t, w, 64, 16)
+		stepHook = nil
+		want := uint64(5)
+		if at >= stepHead {
+			want = 6
+		}
+		if seen != want {
+			t.Errorf("step %d: head is %d, want %d", at, seen, want)
 		}
 	}
 }
