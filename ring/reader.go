@@ -180,16 +180,22 @@ func (r *reader) Wait(seq uint64, timeout time.Duration) {
 // A successor is announced in the old header; one that a restarted writer made without knowing the
 // old ring is found by its inode, when the heartbeat is stale.
 func (r *reader) Follow() (moved bool, err error) {
-	if r.next <= r.headNow() {
+	// Whether the old ring is over is read before its head: the other way round, a last record that is
+	// published between the two would be skipped.
+	if !r.over() || r.next <= r.headNow() {
 		return false, nil
 	}
 	return r.move()
 }
 
+// over reports whether the mapped ring may have a successor.
+func (r *reader) over() bool {
+	return r.h.nextEpoch.Load() != 0 || MonoNS()-r.HeartbeatMonoNS() > int64(staleHeartbeat)
+}
+
 // move is Follow whether or not the old ring has been consumed.
 func (r *reader) move() (moved bool, err error) {
-	stale := MonoNS()-r.HeartbeatMonoNS() > int64(staleHeartbeat)
-	if r.h.nextEpoch.Load() == 0 && !stale {
+	if !r.over() {
 		return false, nil
 	}
 	info, err := os.Stat(r.path)
