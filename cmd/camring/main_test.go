@@ -87,7 +87,7 @@ func publish(t *testing.T, w *ring.FrameWriter, width, height int, y, u, v byte)
 	return packed
 }
 
-// whileTapped runs tap, and f once tap has registered with w's ring: what f publishes, tap sees.
+// whileTapped runs tap, and f once tap waits for w's next frame: what f publishes, tap sees.
 func whileTapped(t *testing.T, dir string, w *ring.FrameWriter, f func(), args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	done := make(chan struct{})
@@ -95,22 +95,27 @@ func whileTapped(t *testing.T, dir string, w *ring.FrameWriter, f func(), args .
 		defer close(done)
 		code, stdout, stderr = camring(t, append([]string{"tap", "front", "--ring-dir", dir, "--timeout", "30s"}, args...)...)
 	}()
-	waitForReader(t, w.Path())
+	waitForReader(t, w)
 	f()
 	<-done
 	return code, stdout, stderr
 }
 
-func waitForReader(t *testing.T, path string) {
+// waitForReader returns when a reader sleeps on w's ring: only then does the writer call a wake.
+func waitForReader(t *testing.T, w *ring.FrameWriter) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		readers, err := ring.Readers(path)
-		if len(readers) == 1 && readers[0].Name == "tap" {
-			return
-		}
+	r, err := ring.OpenFrames(w.Path(), ring.ReaderOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close() //nolint:errcheck // always nil
+	before := r.Counter(ring.CountWakes)
+	for deadline := time.Now().Add(20 * time.Second); r.Counter(ring.CountWakes) == before; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("tap has not registered: %v, %v", readers, err)
+			t.Fatal("nobody waits for a frame")
 		}
+		w.SetState(ring.StatePriming, ring.ReasonNone)
+		w.SetState(ring.StateLive, ring.ReasonNone)
 	}
 }
 
@@ -125,6 +130,9 @@ func TestTapPrintsTheMD5OfThePixelsWithoutPadding(t *testing.T) {
 	publish(t, w, 66, 50, 1, 2, 3)
 	var want string
 	code, stdout, stderr := whileTapped(t, dir, w, func() {
+		if readers, err := ring.Readers(w.Path()); err != nil || len(readers) != 1 || readers[0].Name != "tap" {
+			t.Errorf("registered readers: %v, %v; want tap", readers, err)
+		}
 		want = line(2, "66 50 NV12", publish(t, w, 66, 50, 40, 90, 160)) + line(3, "66 50 NV12", publish(t, w, 66, 50, 41, 91, 161))
 	}, "--frames", "2", "--md5")
 	if code != exitOK || stdout != want || stderr != "" {
@@ -240,7 +248,7 @@ func TestTapCountsLappedFrames(t *testing.T) {
 			} else {
 				done := make(chan error)
 				go func() { done <- tap(t.Context(), dir, "front", f, out, &notes) }()
-				waitForReader(t, w.Path())
+				waitForReader(t, w)
 				publish(t, w, 64, 48, 1, 2, 3)
 				close(published)
 				if err := <-done; err != nil {

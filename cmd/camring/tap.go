@@ -162,7 +162,6 @@ func (t *tapper) next(timeout time.Duration) (ring.Frame, error) {
 	switch {
 	case err == nil && f.Seq > t.newest:
 		t.newest = f.Seq
-		f.Missed = 0 // left out on purpose
 		return f, nil
 	case err != nil && !errors.Is(err, ring.ErrNotPublished) && !errors.Is(err, ring.ErrLapped):
 		return f, err

@@ -163,12 +163,7 @@ func collectCamera(put func(m metric, v float64, labels ...string), c *status.Ca
 		put(cameraFrameAge, float64(c.FrameAgeMS)/1e3, c.Name)
 	}
 	collectCounters(put, c)
-	seen := map[[2]string]bool{} // a series twice would spoil the whole scrape
 	for _, r := range c.Rings {
-		if seen[[2]string{r.Kind, r.Output}] {
-			continue
-		}
-		seen[[2]string{r.Kind, r.Output}] = true
 		labels := []string{c.Name, r.Kind, r.Output}
 		put(ringBytes, float64(r.Bytes), labels...)
 		put(ringReaders, float64(r.Readers), labels...)
