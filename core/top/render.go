@@ -288,11 +288,19 @@ func duration(d time.Duration) string {
 }
 
 func decoderText(c *status.Camera) string {
-	text := strings.TrimSpace(c.Codec + " " + c.Decoder)
+	text := strings.TrimSpace(known(c.Codec) + " " + known(c.Decoder))
 	if c.Width > 0 {
 		text = strings.TrimSpace(text + fmt.Sprintf(" %dx%d", c.Width, c.Height))
 	}
 	return orDash(text)
+}
+
+// known leaves "none" out, which a synthetic camera has for both.
+func known(name string) string {
+	if name == "none" {
+		return ""
+	}
+	return name
 }
 
 // ringText is the slots and the memory of the camera's rings, and the readers of its frames.

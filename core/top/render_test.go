@@ -32,7 +32,7 @@ func sample() *status.Snapshot {
 				Name: "garage", State: ring.StateBackoff, Reason: ring.ReasonUnreachable, FrameAgeMS: 61_000, Published: 900,
 				Detail: "10.0.0.7:554 does not answer: check its power and its network\x1b[2Jand\ngo",
 			},
-			{Name: "yard", State: ring.StateConnecting, FrameAgeMS: -1},
+			{Name: "yard", State: ring.StateConnecting, FrameAgeMS: -1, Codec: "none", Decoder: "none"},
 		},
 		Processes: []status.Process{{Role: "worker", Restarts: 2}},
 		Redis:     status.Redis{Mode: "private", Address: "/dev/shm/camring/redis.sock", Connected: true, Records: 5500, Batches: 4400},
