@@ -45,7 +45,9 @@ func StopOf(ctx context.Context) Stopped {
 // hello, makes the attempts with serve, one goroutine each, and reports their ends. It returns nil
 // after quit, and io.EOF if the supervisor is gone.
 func Child(conn *Conn, hello Hello, serve Serve) error {
-	signal.Ignore(syscall.SIGINT, syscall.SIGHUP) // a terminal sends them to the whole group; the supervisor decides
+	// A terminal, timeout(1) and systemd send these to the whole group; a child that died of one would
+	// leave its rings. The supervisor decides, and if it is gone the socket says so.
+	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGTERM)
 	log := slog.New(NewHandler(conn))
 	hello.Protocol, hello.Version, hello.PID = Version, version.Version, os.Getpid()
 	if err := conn.Send(Message{Hello: &hello}); err != nil {

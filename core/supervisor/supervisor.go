@@ -401,42 +401,56 @@ func (s *Supervisor) onceDone() (bool, error) {
 	return true, errors.Join(errs...)
 }
 
-// stopChildren tells every child to stop, waits, and kills those that have not.
+// stopChildren stops the workers, then the receivers: a worker reads packet rings, and a ring that
+// somebody reads is left behind. Whoever has not stopped in time is killed.
 func (s *Supervisor) stopChildren() {
-	var running sync.WaitGroup
+	deadline := time.Now().Add(killAfter)
+	s.stopRole(roleWorker, time.Now().Add(killAfter*3/4))
+	s.stopRole(roleReceiver, deadline)
+}
+
+func (s *Supervisor) stopRole(role string, deadline time.Time) {
+	var sending sync.WaitGroup
+	defer sending.Wait()
 	left := 0
 	for _, p := range s.processes {
-		if p.cmd == nil {
-			continue
+		if p.role == role && p.cmd != nil {
+			left++
+			sending.Go(func() { p.send(control.Message{Quit: &control.Quit{}}) })
 		}
-		left++
-		running.Go(func() { p.send(control.Message{Quit: &control.Quit{}}) })
 	}
-	deadline := time.After(killAfter)
+	late := time.After(time.Until(deadline))
 	for left > 0 {
 		select {
 		case e := <-s.events:
-			switch {
-			case e.life != e.p.life:
-			case e.gone:
+			if s.stopping(e) && e.p.role == role {
 				left--
-				e.p.cmd, e.p.conn, e.p.ready = nil, nil, false
-			case e.msg.Log != nil:
-				s.childLog(e.p, e.msg.Log)
-			case e.msg.Ended != nil && e.msg.Ended.Detail != "":
-				e.p.log.LogAttrs(context.Background(), slog.LevelWarn, "camera stopped", slog.String("camera", e.msg.Ended.Camera),
-					slog.String("detail", e.msg.Ended.Detail))
 			}
-		case <-deadline:
+		case <-late:
 			for _, p := range s.processes {
-				if p.cmd != nil {
+				if p.role == role && p.cmd != nil {
 					p.log.LogAttrs(context.Background(), slog.LevelError, "process did not stop in time, killing it")
 					_ = p.cmd.Process.Kill()
 				}
 			}
 		}
 	}
-	running.Wait()
+}
+
+// stopping deals with news from a child that has been told to stop, and reports whether it has ended.
+func (s *Supervisor) stopping(e event) bool {
+	switch {
+	case e.life != e.p.life:
+	case e.gone:
+		e.p.cmd, e.p.conn, e.p.ready = nil, nil, false
+		return true
+	case e.msg.Log != nil:
+		s.childLog(e.p, e.msg.Log)
+	case e.msg.Ended != nil && e.msg.Ended.Detail != "":
+		e.p.log.LogAttrs(context.Background(), slog.LevelWarn, "camera stopped", slog.String("camera", e.msg.Ended.Camera),
+			slog.String("detail", e.msg.Ended.Detail))
+	}
+	return false
 }
 
 func groupID(name string) (int, error) {
