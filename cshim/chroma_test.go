@@ -78,23 +78,28 @@ func TestOtherFormatsEqualTheirReference(t *testing.T) {
 	}{
 		{
 			"MJPEG 4:2:2", "a.avi", "mjpeg", "-c:v mjpeg -q:v 3 -pix_fmt yuvj422p", "yuvj422p", from422,
-			func(w, h int) int { return w*h + 2*((w+1)/2)*h }, 0, [][2]int{{320, 240}, {642, 362}, {641, 361}},
+			func(w, h int) int { return w*h + 2*((w+1)/2)*h }, 0,
+			[][2]int{{320, 240}, {642, 362}, {641, 361}},
 		},
 		{
 			"MJPEG 4:4:4", "a.avi", "mjpeg", "-c:v mjpeg -q:v 3 -pix_fmt yuvj444p", "yuvj444p", from444,
-			func(w, h int) int { return 3 * w * h }, 0, [][2]int{{320, 240}, {642, 362}, {641, 361}},
+			func(w, h int) int { return 3 * w * h }, 0,
+			[][2]int{{320, 240}, {642, 362}, {641, 361}},
 		},
 		{
 			"H.264 4:2:2", "a.mp4", "libx264", "-c:v libx264 -pix_fmt yuv422p", "yuv422p", from422,
-			func(w, h int) int { return w*h + 2*((w+1)/2)*h }, 0, [][2]int{{320, 240}},
+			func(w, h int) int { return w*h + 2*((w+1)/2)*h }, 0,
+			[][2]int{{320, 240}},
 		},
 		{
 			"H.264 gray", "a.mp4", "libx264", "-c:v libx264 -pix_fmt gray", "gray", fromGray,
-			func(w, h int) int { return w * h }, 1, [][2]int{{320, 240}},
+			func(w, h int) int { return w * h }, 1,
+			[][2]int{{320, 240}},
 		},
 		{
 			"H.265 of 10 bits", "a.mp4", "libx265", "-c:v libx265 -preset ultrafast -x265-params log-level=none -pix_fmt yuv420p10le",
-			"yuv420p10le", fromWide(10), func(w, h int) int { return 2 * i420Size(w, h) }, 0, [][2]int{{320, 240}, {642, 362}},
+			"yuv420p10le", fromWide(10), func(w, h int) int { return 2 * i420Size(w, h) }, 0,
+			[][2]int{{320, 240}, {642, 362}},
 		},
 	} {
 		for _, s := range c.sizes {

@@ -22,27 +22,27 @@ func memoryLeft() (left uint64, limit string, ok bool) {
 		if len(parts) != 3 {
 			continue
 		}
-		var dir, max, current string
+		var dir, limitFile, useFile string
 		switch {
 		case parts[0] == "0" && parts[1] == "":
-			dir, max, current = "/sys/fs/cgroup"+parts[2], "memory.max", "memory.current"
+			dir, limitFile, useFile = "/sys/fs/cgroup"+parts[2], "memory.max", "memory.current"
 		case strings.Contains(","+parts[1]+",", ",memory,"):
-			dir, max, current = "/sys/fs/cgroup/memory"+parts[2], "memory.limit_in_bytes", "memory.usage_in_bytes"
+			dir, limitFile, useFile = "/sys/fs/cgroup/memory"+parts[2], "memory.limit_in_bytes", "memory.usage_in_bytes"
 		default:
 			continue
 		}
 		// The path is relative to a cgroup namespace root: inside a container the files stand at the top.
 		// A limit of any ancestor binds as well.
 		for ; strings.HasPrefix(dir, "/sys/fs/cgroup"); dir = filepath.Dir(dir) {
-			m, mok := readUint(filepath.Join(dir, max))
-			c, cok := readUint(filepath.Join(dir, current))
+			m, mok := readUint(filepath.Join(dir, limitFile))
+			c, cok := readUint(filepath.Join(dir, useFile))
 			if !mok || !cok || m > 1<<60 { // v1 says "unlimited" with a number near 2^63
 				continue
 			}
 			c -= min(c, pageCache(filepath.Join(dir, "memory.stat")))
 			free := m - min(m, c)
 			if !ok || free < left {
-				left, limit, ok = free, filepath.Join(dir, max), true
+				left, limit, ok = free, filepath.Join(dir, limitFile), true
 			}
 		}
 	}

@@ -26,7 +26,8 @@
 #endif
 
 #define CAMRING_MAGIC UINT64_C(0x474E49524D414301)       /* bytes 01 'C' 'A' 'M' 'R' 'I' 'N' 'G' */
-#define CAMRING_LEASE_MAGIC UINT64_C(0x53455341454C4301) /* bytes 01 'C' 'L' 'E' 'A' 'S' 'E' 'S' */
+#define CAMRING_LEASE_MAGIC UINT64_C(0x53455341454C4301) /* bytes 01 'C' 'L' 'E' 'A' 'S' 'E' 'S'   \
+                                                          */
 #define CAMRING_LAYOUT_VERSION 1u
 
 #define CAMRING_HEADER_SIZE 4096u
@@ -102,8 +103,9 @@ enum camring_state {
     CAMRING_STATE_UNSUPPORTED = 7,
     CAMRING_STATE_QUARANTINED = 8,
     CAMRING_STATE_DISABLED = 9,
-    CAMRING_STATE_STOPPED = 10, /* planned stop: the writer will not write again before a re-attach */
-    CAMRING_STATE_ENDED = 11    /* a file that does not loop has been read to its end */
+    CAMRING_STATE_STOPPED =
+        10,                  /* planned stop: the writer will not write again before a re-attach */
+    CAMRING_STATE_ENDED = 11 /* a file that does not loop has been read to its end */
 };
 
 /* Why: header field reason, and reason of a gap record. */
@@ -139,24 +141,24 @@ enum camring_reason {
 /* Index into camring_header.counters. Monotonic: a re-attached writer and a new epoch of the same
  * writer continue them. */
 enum camring_counter {
-    CAMRING_COUNT_PUBLISHED = 0,         /* records with pixels (frame ring) or bytes (packet ring) */
-    CAMRING_COUNT_GAPS = 1,              /* gap records */
-    CAMRING_COUNT_CORRUPT = 2,           /* published with the corrupt flag */
-    CAMRING_COUNT_DROP_NO_SLOT = 3,      /* frame: every slot leased or held */
-    CAMRING_COUNT_DROP_DECODE = 4,       /* access unit the decoder refused */
-    CAMRING_COUNT_DROP_NO_KEYFRAME = 5,  /* access unit before the first keyframe */
-    CAMRING_COUNT_DROP_LAPPED = 6,       /* access unit overwritten before it was decoded */
-    CAMRING_COUNT_DROP_RESTART = 7,      /* access unit skipped while a worker restarted */
-    CAMRING_COUNT_DROP_TOO_LARGE = 8,    /* packet ring: longer than the byte area */
-    CAMRING_COUNT_DROP_MALFORMED = 9,    /* packet ring: access unit the receiver could not rebuild */
-    CAMRING_COUNT_RTP_LOST = 10,         /* RTP packets missing by sequence number */
+    CAMRING_COUNT_PUBLISHED = 0,    /* records with pixels (frame ring) or bytes (packet ring) */
+    CAMRING_COUNT_GAPS = 1,         /* gap records */
+    CAMRING_COUNT_CORRUPT = 2,      /* published with the corrupt flag */
+    CAMRING_COUNT_DROP_NO_SLOT = 3, /* frame: every slot leased or held */
+    CAMRING_COUNT_DROP_DECODE = 4,  /* access unit the decoder refused */
+    CAMRING_COUNT_DROP_NO_KEYFRAME = 5, /* access unit before the first keyframe */
+    CAMRING_COUNT_DROP_LAPPED = 6,      /* access unit overwritten before it was decoded */
+    CAMRING_COUNT_DROP_RESTART = 7,     /* access unit skipped while a worker restarted */
+    CAMRING_COUNT_DROP_TOO_LARGE = 8,   /* packet ring: longer than the byte area */
+    CAMRING_COUNT_DROP_MALFORMED = 9, /* packet ring: access unit the receiver could not rebuild */
+    CAMRING_COUNT_RTP_LOST = 10,      /* RTP packets missing by sequence number */
     CAMRING_COUNT_DECODED_SILENTLY = 11, /* decoded again after a restart and not published twice */
     CAMRING_COUNT_REAPED = 12,           /* reader rows freed because their owner had died */
     CAMRING_COUNT_PUT_BACK = 13,         /* slots given back because a lease came between */
     CAMRING_COUNT_BYTES = 14,            /* payload bytes published */
     CAMRING_COUNT_WAKES = 15,            /* FUTEX_WAKE calls */
     CAMRING_COUNT_DROP_NO_SPACE = 16,    /* no memory for a ring or a larger epoch */
-    CAMRING_COUNT_KEY_LOST = 17          /* packet ring: a GOP outgrew the ring, its keyframe is gone */
+    CAMRING_COUNT_KEY_LOST = 17 /* packet ring: a GOP outgrew the ring, its keyframe is gone */
 };
 
 /* Header of a ring file. Constant after version is stored, except where marked. */
@@ -164,15 +166,15 @@ typedef struct camring_header {
     uint64_t magic;
     uint32_t version; /* A; stored last: 0 = not ready */
     uint32_t kind;
-    uint64_t pair_id; /* random; the same in the lease file */
-    uint64_t epoch;   /* 1 for the first ring of a name; +1 for each successor */
+    uint64_t pair_id;  /* random; the same in the lease file */
+    uint64_t epoch;    /* 1 for the first ring of a name; +1 for each successor */
     uint64_t base_seq; /* sequence of the first record of this epoch, >= 1 */
     uint64_t created_wall_ns;
     uint64_t file_size;
     uint32_t header_size;
     uint32_t desc_size;
-    uint32_t desc_count; /* a power of two */
-    uint32_t slot_count; /* frame ring; 0 in a packet ring */
+    uint32_t desc_count;   /* a power of two */
+    uint32_t slot_count;   /* frame ring; 0 in a packet ring */
     uint64_t slots_offset; /* table of camring_slot */
     uint64_t desc_offset;
     uint64_t data_offset;
@@ -184,8 +186,8 @@ typedef struct camring_header {
     char output[CAMRING_NAME_SIZE];
 
     /* Written by each writer at attach. */
-    uint32_t writer_pid; /* A */
-    uint32_t run_id;     /* A; +1 for each writer process of the name */
+    uint32_t writer_pid;   /* A */
+    uint32_t run_id;       /* A; +1 for each writer process of the name */
     uint64_t writer_start; /* A; field 22 of /proc/PID/stat: boot-relative clock ticks */
     uint8_t reserved0[248];
 
@@ -194,10 +196,10 @@ typedef struct camring_header {
     uint8_t reserved1[120];
     uint32_t wake; /* A; futex word: +1 at every publish, state change and end of epoch */
     uint8_t reserved2[124];
-    uint32_t state;          /* A; enum camring_state */
-    uint32_t reason;         /* A; enum camring_reason */
-    uint64_t state_mono_ns;  /* A; when state was entered */
-    uint64_t next_epoch;     /* A; 0, or the epoch of the successor file under the same name */
+    uint32_t state;         /* A; enum camring_state */
+    uint32_t reason;        /* A; enum camring_reason */
+    uint64_t state_mono_ns; /* A; when state was entered */
+    uint64_t next_epoch;    /* A; 0, or the epoch of the successor file under the same name */
     uint8_t reserved3[104];
     uint64_t heartbeat_mono_ns; /* A; the writer was alive then; refreshed at least each second */
     uint8_t reserved4[120];
@@ -217,8 +219,8 @@ typedef struct camring_slot {
 
 /* Descriptor of one record of a frame ring. */
 typedef struct camring_frame_desc {
-    uint64_t seq; /* A; 0 while being written */
-    uint64_t gen; /* generation of the slot with this picture in it; even */
+    uint64_t seq;        /* A; 0 while being written */
+    uint64_t gen;        /* generation of the slot with this picture in it; even */
     uint64_t packet_seq; /* sequence in the packet ring it was decoded from; 0 = none */
     uint64_t frame_id;   /* the same in every output of one decode */
     uint32_t slot;       /* CAMRING_NO_SLOT in a gap record */
@@ -242,18 +244,18 @@ typedef struct camring_frame_desc {
     uint64_t plane_offset[3]; /* from the start of the slot */
     uint32_t plane_stride[3]; /* bytes from one row to the next */
     uint32_t coded_rows;      /* rows of plane 0 that the slot holds, >= height */
-    uint32_t matrix; /* H.273 */
+    uint32_t matrix;          /* H.273 */
     uint32_t primaries;
     uint32_t transfer;
     uint32_t range; /* enum camring_range */
     uint8_t chroma_location;
-    uint8_t decoder; /* enum camring_decoder */
-    uint8_t codec;   /* enum camring_codec */
-    uint8_t rotation; /* quarter turns clockwise to show the picture upright */
-    uint32_t score;   /* similarity: bits of an IEEE float; similar records */
+    uint8_t decoder;        /* enum camring_decoder */
+    uint8_t codec;          /* enum camring_codec */
+    uint8_t rotation;       /* quarter turns clockwise to show the picture upright */
+    uint32_t score;         /* similarity: bits of an IEEE float; similar records */
     uint64_t reference_seq; /* similar records: the record that holds the pixels */
-    uint32_t gap_missing;   /* gap records: pictures known to be missing, or CAMRING_ERROR_UNKNOWN */
-    uint32_t gap_state;     /* gap records: enum camring_state that the camera entered */
+    uint32_t gap_missing; /* gap records: pictures known to be missing, or CAMRING_ERROR_UNKNOWN */
+    uint32_t gap_state;   /* gap records: enum camring_state that the camera entered */
     uint8_t reserved[40];
 } camring_frame_desc;
 
@@ -274,7 +276,7 @@ typedef struct camring_packet_desc {
     uint32_t capture_error_us;
     int64_t received_mono_ns; /* last RTP packet of the access unit */
     int64_t published_mono_ns;
-    uint32_t lost; /* RTP packets missing since the record before */
+    uint32_t lost;  /* RTP packets missing since the record before */
     uint32_t width; /* from the parameter sets; 0 = not known */
     uint32_t height;
     uint32_t reason; /* gap records */

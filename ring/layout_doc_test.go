@@ -37,8 +37,8 @@ var structures = []struct {
 func goLayout(t *testing.T) (fields []layoutField) {
 	t.Helper()
 	for _, s := range structures {
-		for i := range s.typ.NumField() {
-			f := s.typ.Field(i)
+		for f := range s.typ.Fields() {
+			f := f
 			if f.Type.Size() == 0 { // structs.HostLayout
 				continue
 			}

@@ -198,9 +198,8 @@ func (r *reader) move() (moved bool, err error) {
 	if !r.over() {
 		return false, nil
 	}
-	info, err := os.Stat(r.path)
-	if err != nil || os.SameFile(info, r.ino) {
-		return false, nil // not there (yet): the old mapping stays good
+	if info, err := os.Stat(r.path); err != nil || os.SameFile(info, r.ino) {
+		return false, nil //nolint:nilerr // not there (yet): the old mapping stays good
 	}
 	fresh := reader{path: r.path, kind: r.kind, opt: r.opt}
 	if err := fresh.open(); err != nil {

@@ -346,8 +346,15 @@ func TestSnapshotSaysWhenThePictureIsOld(t *testing.T) {
 
 func TestWrongUse(t *testing.T) {
 	for _, args := range [][]string{
-		{"tap"}, {"tap", "../x"}, {"tap", "front", "back"}, {"tap", "front", "--frames", "-1"}, {"nonsense"},
-		{"snapshot", "front"}, {"snapshot", "front", "out.gif"}, {"list", "--yaml"}, {"validate", "extra"},
+		{"tap"},
+		{"tap", "../x"},
+		{"tap", "front", "back"},
+		{"tap", "front", "--frames", "-1"},
+		{"nonsense"},
+		{"snapshot", "front"},
+		{"snapshot", "front", "out.gif"},
+		{"list", "--yaml"},
+		{"validate", "extra"},
 	} {
 		code, stdout, stderr := camring(t, args...)
 		if code != exitUsage || stdout != "" || !strings.HasPrefix(stderr, "camring: ") || !strings.Contains(stderr, "--help") {

@@ -78,7 +78,7 @@ func httpAddress(cmd *cobra.Command) string {
 }
 
 // cameraName checks the argument that names a camera, which becomes part of a path.
-func cameraName(cmd *cobra.Command, args []string) error {
+func cameraName(_ *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return errors.New("which camera? give its name")
 	}

@@ -114,7 +114,7 @@ func (t *tapper) run(ctx context.Context) error {
 	deadline := time.Now().Add(t.timeout)
 	for t.frames == 0 || t.printed < t.frames {
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // a signal is how one ends
 		}
 		f, err := t.next(min(slice, max(time.Until(deadline), 0)))
 		switch {

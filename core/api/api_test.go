@@ -206,8 +206,8 @@ func TestDescriptionMatchesTheInterface(t *testing.T) {
 	} {
 		typ := reflect.TypeOf(v)
 		want := map[string]bool{}
-		for i := range typ.NumField() {
-			key, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+		for field := range typ.Fields() {
+			key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			want[key] = true
 			if doc.Components.Schemas[name].Properties[key] == nil {
 				t.Errorf("%s.%s is sent and not described", name, key)

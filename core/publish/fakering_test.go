@@ -63,12 +63,6 @@ func (f *fakeRing) newEpoch(createdMS int64) {
 	f.epochs = append(f.epochs, &fakeEpoch{createdMS: createdMS, base: f.newest().head() + 1})
 }
 
-func (f *fakeRing) published() uint64 {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.newest().head()
-}
-
 func (f *fakeRing) isClosed() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

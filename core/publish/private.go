@@ -130,7 +130,7 @@ func (p *Private) keep(ctx context.Context) {
 	// death signal would be sent.
 	defer runtime.UnlockOSThread()
 	defer close(p.done)
-	defer os.Remove(p.socket)
+	defer func() { _ = os.Remove(p.socket) }()
 	for deaths := 0; ; deaths++ {
 		began := time.Now()
 		err := p.once(ctx)

@@ -72,8 +72,10 @@ func TestDocumentedFieldsAreThoseSent(t *testing.T) {
 	}{
 		{"frame", documented(frame, "always", "known"), sentFields(t, func(*ring.FrameDesc) {})},
 		{"frame of which little is known", documented(frame, "always"), sentFields(t, unknown)},
-		{"similar frame", documented(frame, "always", "known", "similar"),
-			sentFields(t, func(d *ring.FrameDesc) { d.Flags |= ring.FlagSimilar })},
+		{
+			"similar frame", documented(frame, "always", "known", "similar"),
+			sentFields(t, func(d *ring.FrameDesc) { d.Flags |= ring.FlagSimilar }),
+		},
 		{"gap of the capture", documented(gap, "always", "known", "capture"), sentFields(t, gapFlag)},
 		{"gap of the records", documented(gap, "always", "known", "records"), names(t, &lost)},
 	} {

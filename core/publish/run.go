@@ -204,7 +204,7 @@ func (p *Publisher) flush(now time.Time) {
 			return
 		}
 	}
-	err, whose := p.settle(now, b, replies)
+	whose, err := p.settle(now, b, replies)
 
 	p.mu.Lock()
 	p.stats.Batches++

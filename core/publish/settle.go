@@ -32,7 +32,7 @@ func judge(err error) outcome {
 
 // settle takes the replies of one pipeline, in order, and moves every stream's position. It returns the
 // first error of a record that Redis refused, and whose it was.
-func (p *Publisher) settle(now time.Time, b *batch, replies []rueidis.RedisResult) (first error, whose *stream) {
+func (p *Publisher) settle(now time.Time, b *batch, replies []rueidis.RedisResult) (whose *stream, first error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range b.items {
@@ -52,7 +52,7 @@ func (p *Publisher) settle(now time.Time, b *batch, replies []rueidis.RedisResul
 	for i := range b.items {
 		b.items[i].s.settled(now)
 	}
-	return first, whose
+	return whose, first
 }
 
 // settleOne notes one reply and reports whether the record is stored.
@@ -72,7 +72,7 @@ func (s *stream) settleOne(it *item, o outcome) bool {
 		s.fails = 0
 	case o == stored:
 		if s.refusedCount > 0 {
-			s.overtake(it.from)
+			s.overtake()
 		}
 		s.acked, s.sent, s.fails = it.to, true, 0
 		if s.acked >= s.unsureTo {
@@ -91,11 +91,11 @@ func (s *stream) settleOne(it *item, o outcome) bool {
 	return o == stored
 }
 
-// overtake handles that Redis stored the record seq after it had refused earlier ones of the same
+// overtake handles that Redis stored a record after it had refused earlier ones of the same
 // pipeline, which can happen when memory or permission comes back in the middle of one. Those cannot be
 // stored in their place any more. A new first half of the ids makes room for a gap record right
 // behind what is stored.
-func (s *stream) overtake(seq uint64) {
+func (s *stream) overtake() {
 	it := item{s: s, from: s.refusedFrom, to: s.refusedTo, lost: s.refusedCount, kind: kindRefused}
 	if s.overtaken.kind == kindRefused { // one from before is still waiting
 		it.from = s.overtaken.from

@@ -18,7 +18,7 @@ func TestJudge(t *testing.T) {
 	}{
 		{"no error", nil, stored},
 		{"an id that is not newer", errors.New("ERR The ID specified in XADD is equal or smaller than the target stream top item"), older},
-		{"no memory", errors.New("OOM command not allowed when used memory > 'maxmemory'."), refused},
+		{"no memory", errors.New("OOM command not allowed when used memory > 'maxmemory'."), refused}, //nolint:revive // Redis' own words,
 		{"no permission", errors.New("NOPERM this user has no permissions to run the 'xadd' command"), refused},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -37,8 +37,18 @@ func read(p Picture) (Reading, error) { return Read(p.Y, p.Width, p.Height, p.YS
 
 func TestReadReturnsWhatDrawDrew(t *testing.T) {
 	for _, size := range [][2]int{
-		{MinWidth, MinHeight}, {321, 181}, {560, 320}, {642, 362}, {640, 480}, {333, 517}, {1279, 719},
-		{1280, 720}, {1920, 1080}, {3840, 2160}, {4097, 180}, {320, 4001},
+		{MinWidth, MinHeight},
+		{321, 181},
+		{560, 320},
+		{642, 362},
+		{640, 480},
+		{333, 517},
+		{1279, 719},
+		{1280, 720},
+		{1920, 1080},
+		{3840, 2160},
+		{4097, 180},
+		{320, 4001},
 	} {
 		t.Run(fmt.Sprintf("%dx%d", size[0], size[1]), func(t *testing.T) {
 			for _, want := range []Reading{

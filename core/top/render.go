@@ -342,11 +342,12 @@ func dropsText(c *status.Camera) string {
 		}
 		return strings.Compare(a, b)
 	})
-	text := strconv.FormatUint(sum, 10) + ":"
+	var text strings.Builder
+	text.WriteString(strconv.FormatUint(sum, 10) + ":")
 	for _, cause := range causes {
-		text += fmt.Sprintf(" %s %d", strings.TrimPrefix(cause, "drop_"), c.Drops[cause])
+		text.WriteString(fmt.Sprintf(" %s %d", strings.TrimPrefix(cause, "drop_"), c.Drops[cause]))
 	}
-	return text
+	return text.String()
 }
 
 func orDash(text string) string {

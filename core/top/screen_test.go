@@ -78,7 +78,7 @@ func TestNewestLogLinesStandBeneathTheTable(t *testing.T) {
 		s, out := screen(60, height)
 		log := slog.New(slog.NewTextHandler(s, nil))
 		for i := range keepLines + 20 {
-			log.Info(fmt.Sprintf("line-%d", i))
+			log.Info(fmt.Sprintf("line-%d", i)) //nolint:sloglint // the test looks for these lines
 		}
 		if _, err := s.Write([]byte("not yet ended")); err != nil {
 			t.Fatal(err)

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -40,7 +41,7 @@ func patternClip(t *testing.T, width, height, fps, frames, gop int) string {
 	buf := make([]byte, width*height*3/2)
 	for i := range frames {
 		testpattern.Draw(testpattern.Picture{Y: buf, UV: buf[width*height:], Width: width, Height: height, YStride: width, UVStride: width}, uint64(i+1), int64(i))
-		if _, err := in.Write(buf); err != nil && err != io.ErrClosedPipe {
+		if _, err := in.Write(buf); err != nil && !errors.Is(err, io.ErrClosedPipe) {
 			break // ffmpeg says why
 		}
 	}
@@ -94,7 +95,7 @@ func (g *goReader) run(path string) {
 		default:
 		}
 		f, err := r.Next(100 * time.Millisecond)
-		if err == ring.ErrTimeout {
+		if errors.Is(err, ring.ErrTimeout) {
 			continue
 		}
 		if err != nil {
@@ -194,7 +195,7 @@ func readPython(t *testing.T, dir, camera string) *pythonReader {
 // frames returns what the reader has printed so far: sequence, packet sequence and run of each frame.
 func (p *pythonReader) frames(t *testing.T) (list [][3]uint64) {
 	t.Helper()
-	for _, line := range bytes.Split([]byte(p.out.String()), []byte("\n")) {
+	for line := range bytes.SplitSeq([]byte(p.out.String()), []byte("\n")) {
 		var seq, packet, run, sum uint64
 		if n, _ := fmt.Sscanf(string(line), "frame %d %d %d %d", &seq, &packet, &run, &sum); n == 4 {
 			list = append(list, [3]uint64{seq, packet, run})

@@ -51,7 +51,7 @@ func (p *player) run() error {
 	begin := time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for pass := int64(0); pass == 0 || !(p.own && p.server.opt.Once); pass++ {
+	for pass := int64(0); pass == 0 || !p.own || !p.server.opt.Once; pass++ {
 		for i, u := range p.clip.units {
 			decode, show := u.dts+pass*p.clip.period, u.pts+pass*p.clip.period
 			timer.Reset(time.Until(begin.Add(p.pace(decode))))
@@ -71,7 +71,7 @@ func (p *player) run() error {
 			for _, pkt := range packets {
 				pkt.Timestamp = base + uint32(show)
 				if err := p.stream.WritePacketRTPWithNTP(media, pkt, taken); err != nil {
-					return nil //nolint:nilerr // the stream was closed: the session or the server ended
+					return nil // the stream was closed: the session or the server ended
 				}
 			}
 			if pass == 0 && i == 0 {

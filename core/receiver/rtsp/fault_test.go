@@ -15,6 +15,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -192,8 +193,7 @@ func TestFaultN09_RedirectsEndAfterThree(t *testing.T) {
 		{"a loop ends", 1000, ring.ReasonRedirect},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var cam *hostile
-			cam = startHostile(t, answer(map[string]func(*peer){"DESCRIBE": func(p *peer) {
+			cam := startHostile(t, answer(map[string]func(*peer){"DESCRIBE": func(p *peer) {
 				if _, n := p.server.seen(); n <= c.hops {
 					p.reply("301 Moved Permanently", "", "Location: /hop"+fmt.Sprint(n))
 				} else {
@@ -550,12 +550,7 @@ func TestFaultN25_AddressesThatDoNotAnswer(t *testing.T) {
 }
 
 func reasonIn(r ring.Reason, list []ring.Reason) bool {
-	for _, want := range list {
-		if r == want {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list, r)
 }
 
 func TestEchoedPasswordIsTakenOut(t *testing.T) {

@@ -30,9 +30,8 @@ func newAssembler(f format.Format) (assembler, func() dtsExtractor, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		sps, pps := f.SafeParams()
 		a := &nalAssembler{nalSyntax: &h264Syntax{}, depacketize: dec.Decode}
-		a.seed(sps, pps)
+		a.seed(f.SPS, f.PPS)
 		return a, func() dtsExtractor {
 			e := &h264.DTSExtractor{}
 			e.Initialize()
@@ -43,9 +42,8 @@ func newAssembler(f format.Format) (assembler, func() dtsExtractor, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		vps, sps, pps := f.SafeParams()
 		a := &nalAssembler{nalSyntax: &h265Syntax{}, depacketize: dec.Decode}
-		a.seed(vps, sps, pps)
+		a.seed(f.VPS, f.SPS, f.PPS)
 		return a, func() dtsExtractor {
 			e := &h265.DTSExtractor{}
 			e.Initialize()
@@ -68,7 +66,7 @@ func newAssembler(f format.Format) (assembler, func() dtsExtractor, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		return &frameAssembler{decode: dec.Decode, inspect: inspectMPEG4, config: f.SafeParams()}, nil, nil
+		return &frameAssembler{decode: dec.Decode, inspect: inspectMPEG4, config: f.Config}, nil, nil
 	}
 	return nil, nil, fmt.Errorf("no assembler for %T", f)
 }

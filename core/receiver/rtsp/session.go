@@ -83,7 +83,7 @@ func (a *attempt) session(ctx context.Context) *Failure {
 	if err != nil {
 		f := s.answers.complete(classify(a.to, err))
 		if f.Reason == ring.ReasonBadCredentials && a.cfg.Username == "" {
-			f.hint("the camera wants a login: set username and password")
+			_ = f.hint("the camera wants a login: set username and password")
 		}
 		return f
 	}

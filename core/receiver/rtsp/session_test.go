@@ -100,8 +100,7 @@ func receive(t *testing.T, cfg Config, lim limits, n int) ([]received, StreamInf
 		t.Fatalf("got %d units in time, want %d; log:\n%s", len(got), n, log.String())
 	}
 	text := fmt.Sprintf("%v %+v %s", err, err, log.String())
-	var f *Failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*Failure](err); ok {
 		text += f.Hint
 		if !strings.Contains(err.Error(), `camera "front"`) {
 			t.Errorf("got error %q, want it to name the camera", err)
