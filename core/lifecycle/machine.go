@@ -31,11 +31,16 @@ const (
 	backoffMax   = 30 * time.Second
 	healthyAfter = 30 * time.Second // live for so long: the next failure is a first one again
 
-	authAttempts     = 2 // cameras lock an account that fails more often
-	authPark         = 5 * time.Minute
 	notFoundMin      = 5 * time.Second
 	unsupportedRetry = time.Minute
 	historyLength    = 32
+)
+
+// An account of a host is tried AuthAttempts times, by all cameras that share it together, and then
+// left alone for AuthPark: cameras lock an account that fails more often.
+const (
+	AuthAttempts = 2
+	AuthPark     = 5 * time.Minute
 )
 
 // Action is what the owner must do.
@@ -102,7 +107,7 @@ func (m *Machine) Begun(now time.Time) {
 	m.RetryAt = time.Time{}
 	m.deadline = now.Add(connectWithin)
 	if m.State != ring.StateConnecting {
-		m.enter(now, ring.StateConnecting, ring.ReasonNone, "")
+		m.enter(now, ring.StateConnecting, ring.ReasonNone, m.Detail) // what failed stays readable: an attempt may take long
 	}
 }
 
@@ -157,6 +162,17 @@ func (m *Machine) Ended(now time.Time, f Failure) {
 	m.pause(now, f)
 }
 
+// Park makes no attempt before until, because another camera's login with the same account was
+// refused. An attempt in flight is not disturbed.
+func (m *Machine) Park(now, until time.Time, detail string) {
+	if m.attempting {
+		return
+	}
+	m.RetryAt = until
+	m.authFailures = 0
+	m.enter(now, ring.StateAuthFailed, ring.ReasonBadCredentials, detail)
+}
+
 // pause decides when to try again.
 func (m *Machine) pause(now time.Time, f Failure) {
 	m.failures++
@@ -164,8 +180,8 @@ func (m *Machine) pause(now time.Time, f Failure) {
 	state := ring.StateBackoff
 	switch f.Reason {
 	case ring.ReasonBadCredentials:
-		if m.authFailures++; m.authFailures >= authAttempts {
-			state, wait = ring.StateAuthFailed, authPark
+		if m.authFailures++; m.authFailures >= AuthAttempts {
+			state, wait = ring.StateAuthFailed, AuthPark
 			m.authFailures = 0
 		}
 	case ring.ReasonNoVideo, ring.ReasonCodec, ring.ReasonNotVideo, ring.ReasonRedirect:

@@ -122,7 +122,7 @@ func TestFaultN12_WrongPasswordIsTriedTwiceThenParked(t *testing.T) {
 	attempts := 0
 	began := p.now
 	for p.now.Sub(began) < 5*time.Minute {
-		if wait := p.begin(); wait >= authPark {
+		if wait := p.begin(); wait >= AuthPark {
 			break
 		}
 		attempts++
@@ -241,5 +241,34 @@ func TestEndedFileAndDisabledCameraStayQuiet(t *testing.T) {
 		if p.m.Wants(p.now) || off.Wants(p.now) || p.m.Tick(p.now, 0, false, true) != Nothing {
 			t.Fatal("wants an attempt")
 		}
+	}
+}
+
+func TestReasonStaysReadableDuringTheNextAttempt(t *testing.T) {
+	p := start(t, 1)
+	p.begin()
+	p.fail(ring.ReasonTimeout)
+	p.begin()
+	if p.m.State != ring.StateConnecting || p.m.Detail != "test" {
+		t.Errorf("state %v, detail %q, want connecting with the detail of the failure before", p.m.State, p.m.Detail)
+	}
+	p.m.Connected(p.now)
+	if p.m.Detail != "" {
+		t.Errorf("connected, and the detail is still %q", p.m.Detail)
+	}
+}
+
+func TestParkedByAnotherCamera(t *testing.T) {
+	p := start(t, 1)
+	p.begin()
+	p.m.Park(p.now, p.now.Add(AuthPark), "another")
+	if p.m.State != ring.StateConnecting {
+		t.Errorf("an attempt in flight was disturbed: %v", p.m.State)
+	}
+	p.fail(ring.ReasonBadCredentials)
+	p.m.Park(p.now, p.now.Add(AuthPark), "another")
+	p.state(ring.StateAuthFailed, ring.ReasonBadCredentials)
+	if wait := p.begin(); wait < AuthPark {
+		t.Errorf("the next attempt came after %v, want %v", wait, AuthPark)
 	}
 }

@@ -126,6 +126,9 @@ func endedBy(err error) control.Ended {
 	switch {
 	case errors.As(err, &f):
 		ended.Reason, ended.RetryAfter = f.Reason, f.RetryAfter
+		if f.Hint != "" {
+			ended.Detail += ": " + f.Hint
+		}
 	case errors.As(err, &space):
 		ended.Reason = ring.ReasonNoSpace
 	case errors.Is(err, os.ErrPermission):

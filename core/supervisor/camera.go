@@ -21,6 +21,7 @@ type camera struct {
 
 	receiver *process // nil for sources that the worker reads itself
 	worker   *process
+	account  *account // nil without a login
 
 	attempt   uint64 // of the source, in the process that talks to it
 	capture   uint64 // of the worker's capture, for network cameras
@@ -65,6 +66,7 @@ func (c *camera) begin() bool {
 		return false
 	}
 	c.attempt++
+	c.reached = false
 	start := &control.Start{Camera: c.spec, Attempt: c.attempt, Resume: c.wasServed}
 	if !c.network() {
 		start.SkipGOP = c.deaths > 1

@@ -63,6 +63,7 @@ type Supervisor struct {
 
 	cameras   []*camera
 	byName    map[string]*camera
+	accounts  map[string]*account
 	processes []*process
 	events    chan event
 	spawner   *spawner
@@ -87,7 +88,7 @@ func New(cfg *config.Config, opt Options) (*Supervisor, error) {
 	}
 	s := &Supervisor{
 		cfg: cfg, opt: opt, log: opt.Log, started: time.Now(),
-		byName: map[string]*camera{}, events: make(chan event, eventQueue), spawner: newSpawner(),
+		byName: map[string]*camera{}, accounts: map[string]*account{}, events: make(chan event, eventQueue), spawner: newSpawner(),
 	}
 	s.host, _ = os.Hostname()
 	if s.worker, err = findWorker(opt.Worker); err != nil {
@@ -119,6 +120,7 @@ func (s *Supervisor) add(c *camera) {
 	c.worker = s.place(roleWorker, camerasPerWorker, c)
 	if c.network() {
 		c.receiver = s.place(roleReceiver, camerasPerReceiver, c)
+		c.account = s.account(c)
 	}
 }
 
@@ -234,7 +236,10 @@ func (s *Supervisor) drive(now time.Time) {
 			c.machine.Frame(now)
 			s.toPublisher(c)
 		}
-		if c.machine.Wants(now) && (c.host == "" || connecting[c.host] < connectsHost) && c.begin() {
+		if c.machine.Wants(now) {
+			c.account.park(now, c)
+		}
+		if c.machine.Wants(now) && (c.host == "" || connecting[c.host] < connectsHost) && c.account.admits(now) && c.begin() {
 			c.machine.Begun(now)
 			connecting[c.host]++
 		}
@@ -262,7 +267,7 @@ func (s *Supervisor) tell(c *camera) {
 	if m.Reason != ring.ReasonNone {
 		attrs = append(attrs, slog.String("reason", m.Reason.String()))
 	}
-	if m.Detail != "" {
+	if m.Detail != "" && m.State != ring.StateConnecting { // then it is of the attempt before
 		attrs = append(attrs, slog.String("detail", m.Detail))
 	}
 	if wait := time.Until(m.RetryAt); wait > 0 {
@@ -320,6 +325,7 @@ func (s *Supervisor) reached(now time.Time, p *process, m *control.Connected) {
 	if c.sessions++; c.sessions > 1 {
 		c.reconnects++
 	}
+	c.account.welcomed()
 	c.machine.Connected(now)
 	c.decode()
 }
@@ -352,6 +358,9 @@ func (s *Supervisor) ended(now time.Time, p *process, m *control.Ended) {
 	}
 	c.reached = false
 	c.machine.Ended(now, failure)
+	if m.Reason == ring.ReasonBadCredentials {
+		c.account.refused(now, m.Detail)
+	}
 }
 
 // lost deals with the death of a child.

@@ -176,9 +176,9 @@ func interruptOn(ctx context.Context, m *cshim.Demuxer) func() {
 
 func openFailure(path string, err error) error {
 	switch {
-	case errors.Is(err, os.ErrNotExist):
+	case errors.Is(err, syscall.ENOENT):
 		return fail(ring.ReasonNotFound, "%s does not exist: mend url, or wait until it is there", path)
-	case errors.Is(err, os.ErrPermission):
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		return fail(ring.ReasonPermission, "%s may not be read by uid %d: mend its mode or owner", path, os.Geteuid())
 	case errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.EINVAL):
 		return fail(ring.ReasonNotVideo, "%s is not a regular file: a file source must be one", path)

@@ -86,9 +86,19 @@ func startIn(t *testing.T, dir, yaml string, args ...string) *tree {
 	if err := os.WriteFile(config, []byte(yaml+"\nring: {dir: "+dir+"}\nhttp: {listen: off}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return startProcess(t, dir, config, nil, args...)
+}
+
+// startProcess runs camring with a configuration file as it is; adjust, which may be nil, changes what
+// the process gets besides.
+func startProcess(t *testing.T, dir, config string, adjust func(*exec.Cmd), args ...string) *tree {
+	t.Helper()
 	tr := &tree{t: t, dir: dir, log: &logBuffer{}, done: make(chan error, 1)}
 	tr.cmd = exec.Command(filepath.Join(bin, "camring"), append([]string{"run", "-c", config}, args...)...)
 	tr.cmd.Stdout, tr.cmd.Stderr = tr.log, tr.log
+	if adjust != nil {
+		adjust(tr.cmd)
+	}
 	if err := tr.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
