@@ -15,7 +15,6 @@ export CAMRING_REQUIRE ?= ffmpeg,ffprobe,redis-server,small.mp4,python3
 
 TESTFLAGS ?=
 FUZZTIME ?= 60s
-BENCHFLAGS ?= -count=1
 
 # The packages that do without cgo, for the race detector: it sees nothing of C.
 PURE = $(shell $(GO) list -f '{{$$pure := true}}{{range .Deps}}{{if eq . "camring/cshim"}}{{$$pure = false}}{{end}}{{end}}{{if and $$pure (ne .ImportPath "camring/cshim")}}{{.ImportPath}}{{end}}' ./ring/... ./core/...)
@@ -113,8 +112,13 @@ fuzz: check-go ## Every fuzz target for FUZZTIME (60s)
 	done
 
 .PHONY: bench
-bench: check-go deps build ## Benchmarks: rings against memcpy, file to ring against bare libav
-	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m $(BENCHFLAGS) $(if $(BENCH),$(BENCH),./ring/... $(if $(wildcard bench),./bench/...))
+bench: check-go deps build build/bench/floor-decode ## Measure, about 6 minutes, and write BENCHMARKS.md; BENCH="decode memcpy repair": only these
+	$(GO) run ./bench/run $(if $(PAIRS),-pairs $(PAIRS)) $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(KILLS),-kills $(KILLS)) $(BENCH)
+	$(GO) run ./bench/report
+
+build/bench/floor-decode: bench/floor/decode.c
+	mkdir -p $(@D)
+	gcc -std=c11 -O2 -Wall -Wextra -Werror -o $@ $< $(shell pkg-config --cflags --libs libavformat libavcodec libavutil) -lyuv
 
 ##@ Help
 
