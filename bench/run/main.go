@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"syscall"
 
@@ -43,6 +44,10 @@ func run(o *bench.Options, names []string) error {
 		if !slices.ContainsFunc(measurements, func(m measurement) bool { return m.name == name }) {
 			return fmt.Errorf("%q is none of decode, memcpy, repair", name)
 		}
+	}
+	var err error
+	if o.Work, err = filepath.Abs(o.Work); err != nil { // camring's relative paths start at its configuration
+		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
