@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"camring/core/testpattern"
 )
 
 // The kinds of source.
@@ -31,7 +33,7 @@ type Source struct {
 
 // TestPattern is a synthetic camera.
 type TestPattern struct {
-	Width, Height int // pixels, 16 to 8192
+	Width, Height int // pixels, 320 to 8192 and 180 to 8192: a smaller one has no room for the pattern
 	FPS           int // pictures per second, 1 to 240
 }
 
@@ -167,7 +169,7 @@ func parseRTSP(text string) (s Source, user string, password Secret, given bool,
 
 // parseTest reads what follows "test:": pattern?size=WIDTHxHEIGHT&fps=N, each part optional.
 func parseTest(text string) (Source, error) {
-	const want = "want test:pattern?size=WIDTHxHEIGHT&fps=N, 16 to 8192 pixels and 1 to 240 fps"
+	const want = "want test:pattern?size=WIDTHxHEIGHT&fps=N, 320x180 to 8192x8192 pixels and 1 to 240 fps"
 	p := TestPattern{Width: 1280, Height: 720, FPS: 30}
 	name, query, _ := strings.Cut(text, "?")
 	values, err := url.ParseQuery(query)
@@ -183,8 +185,8 @@ func parseTest(text string) (Source, error) {
 		case k == "size":
 			width, height, _ := strings.Cut(list[0], "x")
 			var errHeight error
-			p.Width, err = within(width, 16, 8192)
-			p.Height, errHeight = within(height, 16, 8192)
+			p.Width, err = within(width, testpattern.MinWidth, 8192)
+			p.Height, errHeight = within(height, testpattern.MinHeight, 8192)
 			err = errors.Join(err, errHeight)
 		default:
 			err = errors.New("unknown")

@@ -13,6 +13,9 @@ import (
 // capturePattern publishes the synthetic camera's pictures at its frame rate until ctx ends. Each
 // carries the sequence it is published under and the time it was drawn.
 func capturePattern(ctx context.Context, c control.Camera, out *output, connected func(control.Connected)) error {
+	if err := testpattern.CheckSize(c.Width, c.Height); err != nil {
+		return fail(ring.ReasonInternal, "%w", err) // the configuration refuses it before
+	}
 	connected(control.Connected{Width: c.Width, Height: c.Height})
 	clock := pacer{realtime: true}
 	for n := int64(0); ; n++ {

@@ -35,6 +35,7 @@ func TestMistakeInTheConfigurationIsNamedWithItsPlace(t *testing.T) {
 		{"a list where a map is wanted", "cameras:\n  - test:pattern\n", []string{":2:3: ", "cameras"}},
 		{"a camera name that leads out of the directory", "cameras:\n  ../x: test:pattern\n", []string{":2:3: ", `"../x"`, "a-z, 0-9, _ and -"}},
 		{"a source that runs a command", "cameras:\n  front: exec:/bin/sh\n", []string{":2:10: ", "want rtsp://"}},
+		{"a test picture without room for its pattern", "cameras:\n  front: test:pattern?size=160x90\n", []string{":2:10: ", "320x180 to 8192x8192"}},
 		{"no YAML", "cameras: [\n", []string{":1:"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
