@@ -135,7 +135,7 @@ func TestFaultS01_NoSpaceAtAllIsNamed(t *testing.T) {
 	}
 }
 
-func TestFaultH18_RingDirectoryWithoutPermission(t *testing.T) {
+func TestRingDirectoryWithoutPermissionIsNamedWithTheMend(t *testing.T) {
 	t.Parallel()
 	t.Run("a directory of our own that is read-only", func(t *testing.T) {
 		dir := forNobody(t, "/dev/shm")
