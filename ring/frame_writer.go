@@ -78,15 +78,30 @@ func (w *FrameWriter) Exists() bool { return w.mem != nil }
 // LastPacket is the packet sequence of the newest picture in the ring, 0 if there is none; after a
 // restart everything up to it has been published.
 func (w *FrameWriter) LastPacket() (seq uint64, pts int64) {
+	d, _ := w.LastPicture()
+	return d.PacketSeq, d.PTSNS
+}
+
+// LastPicture is the descriptor of the newest picture in the ring; false if there is none.
+func (w *FrameWriter) LastPicture() (FrameDesc, bool) {
 	if w.mem == nil {
-		return 0, 0
+		return FrameDesc{}, false
 	}
 	for n := w.head; n >= w.g.baseSeq && w.head-n < w.g.descCount; n-- {
 		if d, err := readFrameDesc(w.mem, &w.g, n); err == nil && d.Flags&FlagGap == 0 {
-			return d.PacketSeq, d.PTSNS
+			return d, true
 		}
 	}
-	return 0, 0
+	return FrameDesc{}, false
+}
+
+// LastGap is the descriptor of the newest record if that is a gap; else false.
+func (w *FrameWriter) LastGap() (FrameDesc, bool) {
+	if w.mem == nil {
+		return FrameDesc{}, false
+	}
+	d, err := readFrameDesc(w.mem, &w.g, w.head)
+	return d, err == nil && d.Flags&FlagGap != 0
 }
 
 // Fit makes sure that a picture of size bytes fits a slot: it makes the ring, or a new epoch of it

@@ -84,19 +84,16 @@ func captureFile(ctx context.Context, start control.Start, out *output, connecte
 }
 
 // resume continues where the process before stopped: a file that is played once goes on behind the
-// last published picture, one that loops begins a new pass with later times.
+// last published picture, one that loops begins a new pass with later times. A file that is played
+// once always has its own times, so that they tell where to go on.
 func (c *fileCapture) resume() {
-	packet, pts := c.out.w.LastPacket()
-	c.tag = packet
-	if !c.out.w.Exists() || c.out.w.Head() < c.out.w.Base() {
-		return
-	}
+	last, ok := c.out.w.LastPicture()
 	switch {
-	case c.start.Resume && !c.start.Camera.Loop:
-		c.resumeTo = pts + 1
-		c.tag = 0
-	default:
-		c.base = pts + c.step
+	case !ok:
+	case c.start.Camera.Loop:
+		c.tag, c.base = last.PacketSeq, last.PTSNS+c.step
+	case c.start.Resume:
+		c.resumeTo = last.PTSNS + 1
 	}
 }
 
@@ -116,9 +113,11 @@ func (c *fileCapture) pass(ctx context.Context) error {
 			return nil
 		case errors.Is(err, syscall.ETIMEDOUT):
 			return fail(ring.ReasonTimeout, "%s: no data for %v", c.start.Camera.Path, readTimeout)
-		case err != nil:
+		case errors.Is(err, cshim.ErrInvalidData), errors.Is(err, cshim.ErrTooLarge):
 			c.out.w.Count(ring.CountDropDecode, 1)
 			continue
+		case err != nil: // of the disk, or of memory: the same call would fail again, and again
+			return fmt.Errorf("read %s: %w", c.start.Camera.Path, err)
 		}
 		for ; ready; ready, err = c.dec.Receive(&frame) {
 			if err := c.picture(ctx, &frame, read); err != nil {
