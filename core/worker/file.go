@@ -75,7 +75,11 @@ func captureFile(ctx context.Context, start control.Start, out *output, connecte
 		case !c.begun:
 			return fail(ring.ReasonDecode, "%s: no picture in the whole file could be decoded", start.Camera.Path)
 		}
-		if err := errors.Join(m.Rewind(), dec.Flush()); err != nil {
+		err = errors.Join(m.Rewind(), dec.Flush())
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
 			return fmt.Errorf("rewind %s: %w", start.Camera.Path, err)
 		}
 		c.base, c.begun = c.last+c.step, false
