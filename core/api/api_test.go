@@ -31,7 +31,7 @@ func sample() *status.Snapshot {
 				SourceFPS: 25, PublishedFPS: 24.5, LatencyP50: 4, LatencyP99: 9.5, PacketAgeMS: 12, FrameAgeMS: 16,
 				Published: 1200, Corrupt: 2, Gaps: 1, Sessions: 3, Reconnects: 2,
 				Drops:    map[string]uint64{"no_slot": 3, "drop_decode": 4},
-				Counters: map[string]uint64{"bytes": 5000, "rtp_lost": 7},
+				Counters: map[string]uint64{"packet_bytes": 5000, "packet_rtp_lost": 7},
 				Rings: []status.Ring{
 					{Path: "/dev/shm/camring/front.main.ring", Kind: "frame", Output: "main", Epoch: 1, Head: 1201, Slots: 8, Bytes: 1 << 20, Readers: 2, WriterPID: 77},
 					{Path: "/dev/shm/camring/front.packets", Kind: "packet", Epoch: 2, Bytes: 2 << 20, Readers: 1},

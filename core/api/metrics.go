@@ -175,7 +175,7 @@ func collectCamera(put func(m metric, v float64, labels ...string), c *status.Ca
 }
 
 // collectCounters writes every counter of the rings, those that are 0 as well: a rate needs to see
-// them begin.
+// them begin. The packet ring's have a prefix in the status.
 func collectCounters(put func(m metric, v float64, labels ...string), c *status.Camera) {
 	for i := range ring.Counters {
 		n := ring.Counter(i)
@@ -184,10 +184,10 @@ func collectCounters(put func(m metric, v float64, labels ...string), c *status.
 		case n.Drop():
 			put(cameraDrops, float64(max(c.Drops[n.String()], c.Drops[cause])), c.Name, cause)
 		case n == ring.CountBytes:
-			put(cameraBytes, float64(c.Counters[n.String()]), c.Name)
+			put(cameraBytes, float64(c.Counters["packet_"+n.String()]), c.Name)
 		case n == ring.CountPublished, n == ring.CountGaps, n == ring.CountCorrupt: // have families of their own
 		default:
-			put(cameraEvents, float64(c.Counters[n.String()]), c.Name, n.String())
+			put(cameraEvents, float64(c.Counters[n.String()]+c.Counters["packet_"+n.String()]), c.Name, n.String())
 		}
 	}
 }
