@@ -82,27 +82,39 @@ type child struct {
 
 	mu      sync.Mutex // guards below
 	cameras map[string]*attempt
+	ending  bool // no attempt begins any more
 }
 
 type attempt struct {
-	cancel context.CancelCauseFunc
-	mirror Mirror
+	cancel  context.CancelCauseFunc
+	mirror  Mirror
+	stopped bool
+	next    *Start // begins when this one, which has been stopped, has ended
 }
 
+// start begins an attempt. While one that has been stopped still says goodbye to its source, the next
+// waits for it.
 func (c *child) start(s Start) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := c.cameras[s.Camera.Name]
+	switch {
+	case a == nil:
+		c.begin(s)
+	case a.stopped && a.next == nil:
+		a.next = &s
+	default:
+		c.running.Go(func() {
+			c.say(Message{Ended: &Ended{Camera: s.Camera.Name, Attempt: s.Attempt, Reason: ring.ReasonInternal, Detail: "the camera is still being served"}})
+		})
+	}
+}
+
+// begin runs an attempt. The caller holds mu.
+func (c *child) begin(s Start) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	a := &attempt{cancel: cancel}
-	c.mu.Lock()
-	_, twice := c.cameras[s.Camera.Name]
-	if !twice {
-		c.cameras[s.Camera.Name] = a
-	}
-	c.mu.Unlock()
-	if twice {
-		cancel(nil)
-		c.say(Message{Ended: &Ended{Camera: s.Camera.Name, Attempt: s.Attempt, Reason: ring.ReasonInternal, Detail: "the camera is still being served"}})
-		return
-	}
+	c.cameras[s.Camera.Name] = a
 	c.running.Go(func() {
 		defer cancel(nil)
 		log := c.log.With("camera", s.Camera.Name)
@@ -110,10 +122,14 @@ func (c *child) start(s Start) {
 			info.Camera, info.Attempt = s.Camera.Name, s.Attempt
 			c.say(Message{Connected: &info})
 		})
+		ended.Camera, ended.Attempt = s.Camera.Name, s.Attempt
 		c.mu.Lock()
 		delete(c.cameras, s.Camera.Name)
+		if a.next != nil && !c.ending {
+			c.begin(*a.next)
+			c.cameras[s.Camera.Name].mirror.v.Store(a.mirror.v.Load())
+		}
 		c.mu.Unlock()
-		ended.Camera, ended.Attempt = s.Camera.Name, s.Attempt
 		c.say(Message{Ended: &ended})
 	})
 }
@@ -121,9 +137,18 @@ func (c *child) start(s Start) {
 func (c *child) stop(name string, why *Stopped) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if a := c.cameras[name]; a != nil {
-		a.cancel(why)
+	a := c.cameras[name]
+	if a == nil {
+		return
 	}
+	if n := a.next; n != nil { // it has not begun
+		a.next = nil
+		c.running.Go(func() {
+			c.say(Message{Ended: &Ended{Camera: name, Attempt: n.Attempt, Reason: why.Reason, Detail: "the attempt before it has not ended"}})
+		})
+	}
+	a.stopped = true
+	a.cancel(why)
 }
 
 func (c *child) state(s State) {
@@ -138,6 +163,7 @@ func (c *child) state(s State) {
 // keep the process.
 func (c *child) stopAll(final bool) {
 	c.mu.Lock()
+	c.ending = true
 	for _, a := range c.cameras {
 		a.cancel(&Stopped{Reason: ring.ReasonShutdown, Final: final})
 	}

@@ -14,19 +14,29 @@ import (
 const logsPerSecond = 50
 
 // NewHandler makes a slog handler that sends records to the supervisor.
-func NewHandler(conn *Conn) slog.Handler { return &handler{limit: &limit{}, conn: conn} }
+//
+// Debug records have their own limit: what a camera sends can cause any number of them, and must not
+// take the place of what matters.
+func NewHandler(conn *Conn) slog.Handler {
+	return &handler{limit: &limit{}, debug: &limit{}, conn: conn}
+}
 
 type handler struct {
 	conn  *Conn
 	attrs []slog.Attr
 	group string
 	limit *limit
+	debug *limit
 }
 
 func (h *handler) Enabled(context.Context, slog.Level) bool { return true } // the supervisor decides
 
 func (h *handler) Handle(_ context.Context, r slog.Record) error {
-	ok, left := h.limit.allow(time.Now())
+	l := h.limit
+	if r.Level < slog.LevelInfo {
+		l = h.debug
+	}
+	ok, left := l.allow(time.Now())
 	if !ok {
 		return nil
 	}

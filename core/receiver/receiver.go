@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 
 	"camring/core/control"
@@ -45,15 +46,16 @@ type receiver struct {
 func (r *receiver) serve(ctx context.Context, start control.Start, _ *control.Mirror, log *slog.Logger, connected func(control.Connected)) control.Ended {
 	s, err := r.sink(start.Camera)
 	if err != nil {
-		return endedBy(err)
+		return endedBy(start.Camera.Name, err)
 	}
+	defer s.busy.Store(false)
 	c := start.Camera
 	cfg := rtsp.Config{Camera: c.Name, URL: c.URL, Username: c.Username, Password: c.Password, Transport: c.Transport, Log: log}
 	err = rtsp.Run(ctx, cfg, func(info rtsp.StreamInfo) {
 		s.begin()
 		connected(control.Connected{Codec: info.Codec, Width: info.Width, Height: info.Height, Transport: info.Transport})
 	}, s.deliver)
-	ended := endedBy(err)
+	ended := endedBy(c.Name, err)
 	if ctx.Err() != nil {
 		stop := control.StopOf(ctx)
 		ended = control.Ended{Reason: stop.Reason}
@@ -75,6 +77,7 @@ func (r *receiver) sink(c control.Camera) (*sink, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s := r.sinks[c.Name]; s != nil {
+		s.busy.Store(true)
 		return s, nil
 	}
 	w, err := ring.OpenPacketWriter(ring.PacketConfig{Dir: c.Dir, Camera: c.Name, GID: c.GID})
@@ -82,6 +85,7 @@ func (r *receiver) sink(c control.Camera) (*sink, error) {
 		return nil, err
 	}
 	s := &sink{w: w}
+	s.busy.Store(true)
 	if w.Head() >= w.Base() {
 		// A receiver before this one has died: say so before the first new picture.
 		s.missing = ring.ReasonReceiverLost
@@ -108,19 +112,22 @@ func (r *receiver) stop() error {
 	defer r.mu.Unlock()
 	var errs []error
 	for _, s := range r.sinks {
-		errs = append(errs, s.w.Stop())
+		if !s.busy.Load() { // an attempt that hangs may still write: its ring stays
+			errs = append(errs, s.w.Stop())
+		}
 	}
 	return errors.Join(errs...)
 }
 
-// endedBy turns what ended an attempt into the message for the supervisor.
-func endedBy(err error) control.Ended {
+// endedBy turns what ended an attempt into the message for the supervisor. Whoever shows the message
+// names the camera beside it, so the text does not.
+func endedBy(camera string, err error) control.Ended {
 	ended := control.Ended{Reason: ring.ReasonInternal}
 	if err == nil {
 		ended.Detail = "the session ended without a reason"
 		return ended
 	}
-	ended.Detail = err.Error()
+	ended.Detail = strings.TrimPrefix(err.Error(), fmt.Sprintf("camera %q: ", camera))
 	var f *rtsp.Failure
 	var space *ring.NoSpaceError
 	switch {

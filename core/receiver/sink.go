@@ -4,6 +4,7 @@ package receiver
 
 import (
 	"errors"
+	"sync/atomic"
 
 	"camring/core/receiver/rtsp"
 	"camring/ring"
@@ -12,16 +13,20 @@ import (
 // sink writes access units into a camera's packet ring. One goroutine at a time: the session's while
 // it plays, the attempt's before and after.
 type sink struct {
-	w *ring.PacketWriter
+	w    *ring.PacketWriter
+	busy atomic.Bool // an attempt has it
 	// missing is why pictures are missing since the newest record, if that has not been recorded yet.
 	missing ring.Reason
 	// cut is set until the first unit of a session has been written.
 	cut bool
+	// damaged is set when a unit could not be written: what refers to it is not right, until the next
+	// keyframe.
+	damaged bool
 }
 
 // begin says that a session plays.
 func (s *sink) begin() {
-	s.cut = s.w.Head() >= s.w.Base()
+	s.cut, s.damaged = s.w.Head() >= s.w.Base(), false
 	if s.missing != ring.ReasonNone {
 		_ = s.gap(s.missing) // a ring that cannot be written fails the first unit as well
 	}
@@ -38,7 +43,8 @@ func (s *sink) deliver(au *rtsp.AccessUnit) error {
 	if au.Key {
 		d.Flags |= ring.FlagKey
 	}
-	if au.Corrupt {
+	s.damaged = s.damaged && (!au.Key || au.Corrupt)
+	if au.Corrupt || s.damaged {
 		d.Flags |= ring.FlagCorrupt
 	}
 	if s.cut {
@@ -47,7 +53,8 @@ func (s *sink) deliver(au *rtsp.AccessUnit) error {
 	s.w.Count(ring.CountRTPLost, uint64(au.Lost))
 	err := s.w.Publish(&d, au.Parts)
 	if errors.Is(err, ring.ErrTooLarge) {
-		return nil // counted; the decoder sees a missing picture, the session goes on
+		s.damaged = true
+		return nil // counted; the session goes on
 	}
 	if err == nil {
 		s.cut = false
