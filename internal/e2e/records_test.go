@@ -3,10 +3,14 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,4 +69,65 @@ func TestExactlyOneRecordPerPublishedFrame(t *testing.T) {
 		}
 		t.Logf("camera %s: %d records for at least %d frames, consecutive", c.Name, len(list), want)
 	}
+}
+
+// TestAtMostOnePipelineEachInterval counts, with a proxy in front of a real Redis, how often the
+// product writes to it: one read of the proxy is one pipeline, for the proxy's buffer takes a whole
+// one and the next comes a batch interval later.
+func TestAtMostOnePipelineEachInterval(t *testing.T) {
+	server := closedPort(t)
+	startRedis(t, server, "")
+	proxy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = proxy.Close() }()
+	var bursts, adds atomic.Int64
+	go func() {
+		for {
+			client, err := proxy.Accept()
+			if err != nil {
+				return
+			}
+			redis, err := net.Dial("tcp", server)
+			if err != nil {
+				_ = client.Close()
+				continue
+			}
+			go func() { _, _ = io.Copy(client, redis); _ = client.Close() }()
+			go func() {
+				defer func() { _ = redis.Close() }()
+				buf := make([]byte, 1<<20)
+				for {
+					n, err := client.Read(buf)
+					if err != nil {
+						return
+					}
+					bursts.Add(1)
+					adds.Add(int64(bytes.Count(buf[:n], []byte("\r\nXADD\r\n"))))
+					if _, err := redis.Write(buf[:n]); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	cameras := ""
+	for i := range 6 {
+		cameras += fmt.Sprintf("  c%d: test:pattern?size=320x180&fps=30\n", i)
+	}
+	tr := start(t, "redis: redis://"+proxy.Addr().String()+"\ncameras:\n"+cameras)
+	tr.live(15 * time.Second)
+	eventually(t, 10*time.Second, "records flow", func() bool { return adds.Load() > 20 })
+	began, before, addsBefore := time.Now(), bursts.Load(), adds.Load()
+	eventually(t, 30*time.Second, "600 records", func() bool { return adds.Load() > addsBefore+600 })
+	elapsed, n, sent := time.Since(began), bursts.Load()-before, adds.Load()-addsBefore
+	most := int64(elapsed/(25*time.Millisecond)) + 2 // one at each end of the time
+	if n > most {
+		t.Errorf("%d pipelines in %v, at most %d fit one each 25 ms", n, elapsed, most)
+	}
+	if sent < 2*n {
+		t.Errorf("%d records in %d pipelines: six cameras at 30 fps are not sent together", sent, n)
+	}
+	t.Logf("%d records of 6 cameras in %d pipelines over %v", sent, n, elapsed.Round(time.Millisecond))
 }
