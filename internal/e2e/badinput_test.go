@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -150,6 +151,9 @@ func TestFaultN34_BadSourceIsNamedAndTheOthersRun(t *testing.T) {
 			if !strings.Contains(c.Detail, want) {
 				t.Errorf("%s: detail %q does not contain %q", r.name, c.Detail, want)
 			}
+		}
+		if strings.Contains(c.Detail, strconv.Quote(r.name)) {
+			t.Errorf("%s: detail %q names the camera, which stands beside it", r.name, c.Detail)
 		}
 		if c.RetryAt == nil {
 			t.Errorf("%s: it is not said when the next attempt is", r.name)

@@ -261,17 +261,26 @@ func TestFaultP12_NoPasswordIsShownAnywhere(t *testing.T) {
 
 func TestFaultP12_PrivateRedisInheritsNoPassword(t *testing.T) {
 	t.Parallel()
-	testutil.Need(t, "redis-server")
 	c := canary{word: "cAnaryVaR"}
+	// A redis-server overwrites its environment in /proc, so it is caught before it begins.
+	wrapper, got := t.TempDir(), filepath.Join(t.TempDir(), "environment")
+	script := fmt.Sprintf("#!/bin/sh\nenv >%s\nexec %s \"$@\"\n", got, testutil.Need(t, "redis-server"))
+	if err := os.WriteFile(filepath.Join(wrapper, "redis-server"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	dir := ringDir(t)
 	config := writeConfig(t, fmt.Sprintf("http: {listen: off}\nring: {dir: %s}\ncameras:\n  test: {url: 'test:pattern?size=320x180&fps=10'}\n", dir))
 	tr := startProcess(t, dir, config, func(cmd *exec.Cmd) {
-		cmd.Env = append(os.Environ(), "OTHER_PASSWORD="+c.password())
+		cmd.Env = append(os.Environ(), "OTHER_PASSWORD="+c.password(), "PATH="+wrapper+":"+os.Getenv("PATH"))
 	})
 	s := tr.until(15*time.Second, "records flow", func(s *status.Snapshot) bool { return s.Redis.Connected && s.Redis.Records > 0 })
 	tree := processTree(t, tr.cmd.Process.Pid)
 	if !slices.Contains(tree, pid(t, s, "redis", "")) {
 		t.Errorf("the private Redis is not among %v", tree)
+	}
+	environment, err := os.ReadFile(got)
+	if err != nil || !bytes.Contains(environment, []byte("PATH=")) || bytes.Contains(environment, []byte(c.word)) {
+		t.Errorf("the private Redis was given this environment: %s (%v)", environment, err)
 	}
 	for place, text := range everything(t, tr, config, nil, "test") {
 		if strings.Contains(text, c.word) && place != fmt.Sprintf("process %d environ", tr.cmd.Process.Pid) {
