@@ -82,6 +82,9 @@ func TestEverySourceFileBeginsWithItsLicence(t *testing.T) {
 		if !slices.Contains(extensions, filepath.Ext(path)) && !slices.Contains(names, path) {
 			return
 		}
+		if filepath.Ext(path) == ".yaml" && filepath.Dir(path) == "." {
+			return // somebody's own configuration
+		}
 		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)

@@ -112,6 +112,8 @@ func serve(ctx context.Context, cfg *config.Config, opt supervisor.Options, scre
 	running.Wait()
 	if screen != nil {
 		fmt.Fprintln(out, "camring: stopped")
+	} else {
+		opt.Log.LogAttrs(ctx, slog.LevelInfo, "camring stopped")
 	}
 	return err
 }
