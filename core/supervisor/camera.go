@@ -4,6 +4,7 @@ package supervisor
 
 import (
 	"net/url"
+	"time"
 
 	"camring/core/config"
 	"camring/core/control"
@@ -23,18 +24,20 @@ type camera struct {
 	worker   *process
 	account  *account // nil without a login
 
-	attempt   uint64 // of the source, in the process that talks to it
-	capture   uint64 // of the worker's capture, for network cameras
-	captured  bool   // the worker serves the camera
-	wasServed bool   // a worker has served the camera since we run: its successor resumes
-	deaths    int    // of the worker, in a row, without a picture between
-	reached   bool   // the attempt in flight has reached its source
-	told      ring.State
-	toldWhy   ring.Reason
+	attempt  uint64 // of the source, in the process that talks to it
+	capture  uint64 // of the worker's capture, for network cameras
+	captured bool   // the worker serves the camera
+	oldHead  uint64 // of the frame ring before we ran: with more in it, a worker resumes
+	deaths   int    // of the worker, in a row, without a picture between
+	reached  bool   // the attempt in flight has reached its source
+	told     ring.State
+	toldWhy  ring.Reason
 
 	sessions   uint64
 	reconnects uint64
 	connected  control.Connected
+	beat       heartbeat
+	unanswered unanswered
 	published  bool // the publisher knows the camera
 	existed    bool // the frame ring was there before we were
 }
@@ -67,10 +70,10 @@ func (c *camera) begin() bool {
 	}
 	c.attempt++
 	c.reached = false
-	start := &control.Start{Camera: c.spec, Attempt: c.attempt, Resume: c.wasServed}
+	start := &control.Start{Camera: c.spec, Attempt: c.attempt, Resume: c.resumes()}
 	if !c.network() {
 		start.SkipGOP = c.deaths > 1
-		c.captured, c.wasServed = true, true
+		c.captured = true
 	}
 	p.send(control.Message{Start: start})
 	return true
@@ -85,16 +88,22 @@ func (c *camera) decode() {
 	spec := c.spec
 	spec.URL, spec.Username, spec.Password = "", "", "" // a worker has no secrets
 	c.worker.send(control.Message{Start: &control.Start{
-		Camera: spec, Attempt: c.capture, Resume: c.wasServed, SkipGOP: c.deaths > 1,
+		Camera: spec, Attempt: c.capture, Resume: c.resumes(), SkipGOP: c.deaths > 1,
 	}})
-	c.captured, c.wasServed = true, true
+	c.captured = true
+	c.worker.send(control.Message{State: &control.State{Camera: c.cfg.Name, State: c.told, Reason: c.toldWhy}})
 }
 
+// resumes reports whether a picture has been published since we run. The worker that did so has ended,
+// and the ring was looked at since.
+func (c *camera) resumes() bool { return c.watch.head() > c.oldHead }
+
 // abort ends the attempt in flight.
-func (c *camera) abort(reason ring.Reason) {
+func (c *camera) abort(now time.Time, reason ring.Reason) {
 	p := c.worker
 	if c.network() {
 		p = c.receiver
 	}
+	c.unanswered.ask(now, p, c.attempt)
 	p.send(control.Message{Stop: &control.Stop{Camera: c.cfg.Name, Reason: reason}})
 }

@@ -15,6 +15,8 @@ const (
 	rateWindow    = 5 * time.Second // over which frames per second are counted
 	latencyWindow = 1024            // frames over which latency is taken
 	readersEvery  = time.Second
+
+	quantilesEvery = time.Second
 )
 
 // ringWatch looks at a camera's rings as any plain reader does, and keeps what the status shows. The
@@ -32,6 +34,9 @@ type ringWatch struct {
 	packetHead  uint64
 	latencies   []float64 // milliseconds, a ring of latencyWindow
 	latencyAt   int
+	sorted      []float64 // scratch
+	p50, p99    float64   // of latencies, as of quantilesAt
+	quantilesAt int64     // CLOCK_MONOTONIC
 	framesIn    rate
 	framesOut   rate
 	readers     map[string]int
@@ -51,7 +56,7 @@ func (w *ringWatch) look(now time.Time) (fresh bool) {
 	}
 	if w.packets != nil {
 		_, _ = w.packets.Follow()
-		if head := w.packets.Head(); head > w.packetHead {
+		if head := w.packets.Head(); head != w.packetHead { // lower: another life of the ring
 			w.packetHead = head
 			w.packets.Seek(head + 1)
 			if d, err := w.packets.Describe(head); err == nil && d.Flags&ring.FlagGap == 0 {
@@ -118,6 +123,14 @@ func (w *ringWatch) latency(ms float64) {
 	w.latencyAt = (w.latencyAt + 1) % latencyWindow
 }
 
+// head is the newest sequence of the frame ring, 0 if there is none.
+func (w *ringWatch) head() uint64 {
+	if w.attach(); w.frames == nil {
+		return 0
+	}
+	return w.frames.Head()
+}
+
 // interval is the usual time between two pictures; 0 if not known.
 func (w *ringWatch) interval() time.Duration {
 	if fps := w.framesOut.best; fps > 0 {
@@ -133,8 +146,13 @@ func (w *ringWatch) fill(c *status.Camera) {
 	c.Drops, c.Counters = map[string]uint64{}, map[string]uint64{}
 	c.PublishedFPS = w.framesOut.perSecond()
 	c.SourceFPS = c.PublishedFPS
-	sorted := slices.Sorted(slices.Values(w.latencies))
-	c.LatencyP50, c.LatencyP99 = quantile(sorted, 0.5), quantile(sorted, 0.99)
+	if now-w.quantilesAt >= int64(quantilesEvery) { // sorting is most of a snapshot's cost
+		w.quantilesAt = now
+		w.sorted = append(w.sorted[:0], w.latencies...)
+		slices.Sort(w.sorted)
+		w.p50, w.p99 = quantile(w.sorted, 0.5), quantile(w.sorted, 0.99)
+	}
+	c.LatencyP50, c.LatencyP99 = w.p50, w.p99
 	if w.frames != nil {
 		counters(c, w.frames.Counter, "")
 		c.Published = w.frames.Counter(ring.CountPublished)

@@ -112,6 +112,7 @@ func (s *Supervisor) add(c *camera) {
 	now := time.Now()
 	c.machine = lifecycle.New(now, c.cfg.Enabled, rand.Float64)
 	c.existed = exists(c.watch.framePath)
+	c.oldHead = c.watch.head()
 	s.cameras = append(s.cameras, c)
 	s.byName[c.cfg.Name] = c
 	if !c.cfg.Enabled {
@@ -196,6 +197,9 @@ func (s *Supervisor) loop(ctx context.Context) error {
 			return nil
 		case e := <-s.events:
 			s.handle(time.Now(), e)
+			for range len(s.events) { // looking at every camera after each would cost too much
+				s.handle(time.Now(), <-s.events)
+			}
 		case <-look.C:
 		}
 	}
@@ -231,11 +235,7 @@ func (s *Supervisor) drive(now time.Time) {
 		if !c.cfg.Enabled {
 			continue
 		}
-		if c.watch.look(now) {
-			c.deaths = 0
-			c.machine.Frame(now)
-			s.toPublisher(c)
-		}
+		s.look(now, c)
 		if c.machine.Wants(now) {
 			c.account.park(now, c)
 		}
@@ -246,9 +246,19 @@ func (s *Supervisor) drive(now time.Time) {
 		packets := age(ring.MonoNS(), c.watch.lastPacket)
 		flowing := packets >= 0 && packets < 1000
 		if c.machine.Tick(now, c.watch.interval(), flowing, c.worker.ready) == lifecycle.Abort {
-			c.abort(c.machine.Reason)
+			c.abort(now, c.machine.Reason)
 		}
+		s.checkHung(now, c)
 		s.tell(c)
+	}
+}
+
+// look reads what is new in a camera's rings.
+func (s *Supervisor) look(now time.Time, c *camera) {
+	if c.watch.look(now) {
+		c.deaths = 0
+		c.machine.Frame(now)
+		s.toPublisher(c)
 	}
 }
 
@@ -335,6 +345,7 @@ func (s *Supervisor) ended(now time.Time, p *process, m *control.Ended) {
 	if c == nil {
 		return
 	}
+	c.unanswered.answered(p, m.Attempt)
 	failure := lifecycle.Failure{Reason: m.Reason, Detail: m.Detail, RetryAfter: m.RetryAfter}
 	if c.network() && p.role == roleWorker {
 		if m.Attempt != c.capture {
@@ -342,9 +353,10 @@ func (s *Supervisor) ended(now time.Time, p *process, m *control.Ended) {
 		}
 		// The decoder gave up: the session is of no use without it.
 		c.captured = false
-		if c.machine.Attempting() {
-			c.abort(m.Reason)
+		if !c.machine.Attempting() { // nor is there a session; what the camera waits for stays
+			return
 		}
+		c.abort(now, m.Reason)
 		c.attempt++ // what the receiver still says of the session does not matter
 		c.reached = false
 		c.machine.Ended(now, failure)
@@ -372,6 +384,10 @@ func (s *Supervisor) lost(now time.Time, p *process, exit error) {
 	p.log.LogAttrs(context.Background(), slog.LevelError, "process died, starting another", slog.String("why", why), slog.Int("cameras", len(p.cameras)))
 	p.died(now)
 	for _, c := range p.cameras {
+		c.unanswered.forget(p)
+		if p.role == roleWorker {
+			s.look(now, c) // its last pictures are not its successor's
+		}
 		switch {
 		case p.role == roleReceiver:
 			if c.machine.Attempting() {
@@ -416,6 +432,11 @@ func (s *Supervisor) stopChildren() {
 	deadline := time.Now().Add(killAfter)
 	s.stopRole(roleWorker, time.Now().Add(killAfter*3/4))
 	s.stopRole(roleReceiver, deadline)
+	for _, c := range s.cameras {
+		if c.cfg.Enabled {
+			c.release()
+		}
+	}
 }
 
 func (s *Supervisor) stopRole(role string, deadline time.Time) {
@@ -425,7 +446,12 @@ func (s *Supervisor) stopRole(role string, deadline time.Time) {
 	for _, p := range s.processes {
 		if p.role == role && p.cmd != nil {
 			left++
-			sending.Go(func() { p.send(control.Message{Quit: &control.Quit{}}) })
+			conn, child := p.conn, p.cmd.Process // the loop below forgets them when it ends
+			sending.Go(func() {
+				if err := conn.Send(control.Message{Quit: &control.Quit{}}); err != nil {
+					_ = child.Kill()
+				}
+			})
 		}
 	}
 	late := time.After(time.Until(deadline))
