@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -126,6 +127,14 @@ func badSources(t *testing.T, dir string) []badSource {
 	}
 }
 
+// hasBeen reports whether a camera has been in a state for a reason and still says why. The state
+// itself may be over before anybody looks: the first pauses are short.
+func hasBeen(c status.Camera, state ring.State, reason ring.Reason) bool {
+	return c.Detail != "" && slices.ContainsFunc(c.History, func(h status.Change) bool {
+		return h.State == state && h.Reason == reason
+	})
+}
+
 // TestFaultN34_BadSourceIsNamedAndTheOthersRun has one camera per mistake, and one that works, in one
 // camring that does not run as root.
 func TestFaultN34_BadSourceIsNamedAndTheOthersRun(t *testing.T) {
@@ -141,12 +150,9 @@ func TestFaultN34_BadSourceIsNamedAndTheOthersRun(t *testing.T) {
 	tr := startProcess(t, rings, writeConfig(t, yaml.String()), asNobody)
 	for _, r := range rows {
 		s := tr.until(25*time.Second, r.name+" is "+r.state.String(), func(s *status.Snapshot) bool {
-			return find(s, r.name).State == r.state
+			return hasBeen(find(s, r.name), r.state, r.reason)
 		})
 		c := find(s, r.name)
-		if c.Reason != r.reason {
-			t.Errorf("%s: reason %v, want %v", r.name, c.Reason, r.reason)
-		}
 		for _, want := range r.detail {
 			if !strings.Contains(c.Detail, want) {
 				t.Errorf("%s: detail %q does not contain %q", r.name, c.Detail, want)
@@ -155,13 +161,13 @@ func TestFaultN34_BadSourceIsNamedAndTheOthersRun(t *testing.T) {
 		if strings.Contains(c.Detail, strconv.Quote(r.name)) {
 			t.Errorf("%s: detail %q names the camera, which stands beside it", r.name, c.Detail)
 		}
-		if c.RetryAt == nil {
+		if c.State == r.state && c.RetryAt == nil {
 			t.Errorf("%s: it is not said when the next attempt is", r.name)
 		}
 		if !strings.Contains(tr.log.String(), r.reason.String()) {
 			t.Errorf("%s: the log does not say %v", r.name, r.reason)
 		}
-		t.Logf("%s: %v: %s", r.name, c.Reason, c.Detail)
+		t.Logf("%s: %v: %s", r.name, r.reason, c.Detail)
 	}
 	before := find(tr.until(10*time.Second, "the good camera is live", func(s *status.Snapshot) bool {
 		return find(s, "good").State == ring.StateLive
