@@ -134,8 +134,11 @@ func (m *Machine) Frame(now time.Time) {
 // WorkerLost says that the process that decodes has died; its successor goes on with the same
 // attempt.
 func (m *Machine) WorkerLost(now time.Time) {
-	if m.State == ring.StateLive || m.State == ring.StatePriming {
+	switch {
+	case m.State == ring.StateLive || m.State == ring.StatePriming:
 		m.enter(now, ring.StateStalled, ring.ReasonWorkerLost, "the worker process died and is being started again")
+		m.deadline = now.Add(thawAfter)
+	case m.State == ring.StateStalled && m.attempting && !m.aborting: // again: that is not the session's fault
 		m.deadline = now.Add(thawAfter)
 	}
 }

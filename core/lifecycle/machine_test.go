@@ -197,6 +197,11 @@ func TestWorkerLossKeepsTheSession(t *testing.T) {
 	if a := p.m.Tick(p.now, 0, true, false); a != Nothing {
 		t.Fatalf("action %v while the worker is on its way", a)
 	}
+	p.m.WorkerLost(p.now) // the successor dies as well
+	p.now = p.now.Add(8 * time.Second)
+	if a := p.m.Tick(p.now, 0, true, true); a != Nothing {
+		t.Fatalf("action %v when the second successor has just come", a)
+	}
 	p.m.Frame(p.now)
 	p.state(ring.StateLive, ring.ReasonNone)
 }
