@@ -22,9 +22,9 @@ var (
 	// ErrCorrupt reports a ring file that contradicts itself. A writer starts a new epoch, a reader
 	// opens the file again.
 	ErrCorrupt = errors.New("ring is damaged")
-	// ErrBusy reports that another process is the writer. Not normal: two hosts' worth of camring on
+	// ErrBusy reports that another process is the writer. Not normal: two camrings on
 	// one directory.
-	ErrBusy = errors.New("ring has another writer")
+	ErrBusy = errors.New("in use by another process")
 	// ErrNoSlot reports that every slot is leased or held: the frame is dropped and counted.
 	ErrNoSlot = errors.New("no free slot")
 	// ErrTooLarge reports a record that does not fit: start a larger epoch.

@@ -161,7 +161,7 @@ func lockFile(path string) (*os.File, error) {
 func LockDir(dir string) (*os.File, error) {
 	f, err := lockFile(filepath.Join(dir, "supervisor.lock"))
 	if errors.Is(err, ErrBusy) {
-		return nil, fmt.Errorf("%w: another camring runs in %s: stop it, or give this one another ring.dir", err, dir)
+		return nil, fmt.Errorf("another camring runs in %s: stop it, or give this one another ring.dir (%w)", dir, err)
 	}
 	return f, err
 }

@@ -14,13 +14,28 @@ import (
 // nameRule is what camera and output names look like: they become file names.
 var nameRule = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 
+const serviceDir = "/dev/shm/camring"
+
 // DefaultDir is where rings live if nobody says otherwise: one directory for a service that runs as
 // root, one per user otherwise.
 func DefaultDir() string {
 	if uid := os.Geteuid(); uid != 0 {
-		return "/dev/shm/camring-" + strconv.Itoa(uid)
+		return serviceDir + "-" + strconv.Itoa(uid)
 	}
-	return "/dev/shm/camring"
+	return serviceDir
+}
+
+// FindDir is where a reader looks if nobody says otherwise: the user's own directory if there is one,
+// else the service's, which its group may read.
+func FindDir() string {
+	own := DefaultDir()
+	if _, err := os.Stat(own); err == nil || own == serviceDir {
+		return own
+	}
+	if _, err := os.Stat(serviceDir); err == nil {
+		return serviceDir
+	}
+	return own
 }
 
 // FramePath is the path of a frame ring.

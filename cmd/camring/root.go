@@ -34,7 +34,7 @@ Exit codes: 0 success, 1 failure, 2 wrong use, 3 a check whose answer is no, 78 
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
 	}
 	root.PersistentFlags().String(ringDirName, "",
-		"`directory` of the rings (default $CAMRING_RING_DIR or "+ring.DefaultDir()+")")
+		"`directory` of the rings (default $CAMRING_RING_DIR or "+ring.FindDir()+")")
 	root.AddCommand(
 		newRunCommand(), newReceiveCommand(), newValidateCommand(), newListCommand(), newTopCommand(),
 		newTapCommand(), newSnapshotCommand(), newCleanCommand(), newVersionCommand(), newTestcamCommand(),
@@ -62,7 +62,7 @@ func ringDir(cmd *cobra.Command) string {
 	if dir := os.Getenv("CAMRING_RING_DIR"); dir != "" {
 		return dir
 	}
-	return ring.DefaultDir()
+	return ring.FindDir()
 }
 
 // httpAddress is where to ask when the ring directory has no socket: nowhere if it was named, because

@@ -321,6 +321,9 @@ func ringText(c *status.Camera) string {
 	if readers == 1 {
 		noun = "reader"
 	}
+	if slots == 0 { // packets only: no picture has come yet
+		return fmt.Sprintf("%.1f MB", float64(bytes)/1e6)
+	}
 	return fmt.Sprintf("%d slots %.1f MB %d %s", slots, float64(bytes)/1e6, readers, noun)
 }
 

@@ -24,15 +24,16 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 def default_directory() -> str:
-    """Where rings are: $CAMRING_RING_DIR, else /dev/shm/camring if it exists or this is root, else
-    /dev/shm/camring-UID."""
+    """Where rings are: $CAMRING_RING_DIR, else the user's own /dev/shm/camring-UID (root's is
+    /dev/shm/camring), else the service's /dev/shm/camring if only that exists."""
     configured = os.environ.get("CAMRING_RING_DIR")
     if configured:
         return configured
     service = "/dev/shm/camring"  # noqa: S108  # shared memory is the point
-    if os.geteuid() == 0 or os.path.isdir(service):
+    if os.geteuid() == 0:
         return service
-    return f"{service}-{os.geteuid()}"
+    own = f"{service}-{os.geteuid()}"
+    return service if os.path.isdir(service) and not os.path.isdir(own) else own
 
 
 def open(  # noqa: A001  # camring.open is the name people expect
