@@ -318,8 +318,9 @@ func (s *Supervisor) hello(p *process, h *control.Hello) {
 	p.ready = true
 	p.log.LogAttrs(context.Background(), slog.LevelDebug, "process ready", slog.Int("pid", h.PID), slog.String("detail", h.Detail))
 	for _, c := range p.cameras {
-		// A network camera whose session has gone on without a worker is decoded again at once.
-		if p.role == roleWorker && c.network() && c.machine.Attempting() && c.reached {
+		// A network camera whose session has gone on without a worker is decoded again at once. One
+		// without a session gets the last of it now, not when it comes back, and a ring that is alive.
+		if p.role == roleWorker && c.network() && (c.reached || c.resumes()) {
 			c.decode()
 		}
 	}
@@ -353,7 +354,7 @@ func (s *Supervisor) ended(now time.Time, p *process, m *control.Ended) {
 		}
 		// The decoder gave up: the session is of no use without it.
 		c.captured = false
-		if !c.machine.Attempting() { // nor is there a session; what the camera waits for stays
+		if !c.machine.Attempting() || !c.reached { // nor is there a session; what the camera waits for stays
 			return
 		}
 		c.abort(now, m.Reason)

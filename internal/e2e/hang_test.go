@@ -75,3 +75,31 @@ func TestKeptRingDoesNotHoldUpTheNextStart(t *testing.T) {
 	}
 	startIn(t, dir, yaml).live(5 * time.Second)
 }
+
+// TestKilledWorkerOfAnAbsentCameraComesBack: the ring has a writer again before the camera is.
+func TestKilledWorkerOfAnAbsentCameraComesBack(t *testing.T) {
+	clip := patternClip(t, 640, 360, 30, 60, 30)
+	cam, err := testcam.Start(testcam.Options{Clips: map[string]string{"p": clip}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cam.Close()
+	tr := start(t, fmt.Sprintf("redis: off\ncameras:\n  net: %s\n", cam.URL("p")))
+	tr.live(15 * time.Second)
+	cam.Close()
+	s := tr.until(10*time.Second, "backoff", func(s *status.Snapshot) bool { return find(s, "net").State == ring.StateBackoff })
+	r, err := ring.OpenFrames(ring.FramePath(tr.dir, "net", "main"), ring.ReaderOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Close() }()
+	killed, run := pid(t, s, "worker", "net"), r.RunID()
+	if err := syscall.Kill(killed, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 5*time.Second, "another worker writes the ring", func() bool { return r.RunID() == run+1 && r.WriterPID() != killed })
+	eventually(t, 5*time.Second, "the ring says that the camera is away", func() bool {
+		st, _, _ := r.State()
+		return st == ring.StateBackoff || st == ring.StateConnecting
+	})
+}
