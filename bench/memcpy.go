@@ -152,7 +152,7 @@ func (r *rig) publish(round int) (RingRound, error) {
 	for _, reader := range r.readers {
 		f, err := reader.Latest()
 		if err != nil || !bytes.Equal(f.Plane(0), r.src[:len(f.Plane(0))]) || !f.Valid() {
-			return RingRound{}, fmt.Errorf("a reader does not find the last picture: %v", err)
+			return RingRound{}, fmt.Errorf("a reader does not find the last picture: %w", err)
 		}
 	}
 	return RingRound{

@@ -25,9 +25,10 @@
 #define CAMRING_STATIC_ASSERT(cond, text) _Static_assert(cond, text)
 #endif
 
-#define CAMRING_MAGIC UINT64_C(0x474E49524D414301)       /* bytes 01 'C' 'A' 'M' 'R' 'I' 'N' 'G' */
-#define CAMRING_LEASE_MAGIC UINT64_C(0x53455341454C4301) /* bytes 01 'C' 'L' 'E' 'A' 'S' 'E' 'S'   \
-                                                          */
+/* bytes 01 'C' 'A' 'M' 'R' 'I' 'N' 'G' */
+#define CAMRING_MAGIC UINT64_C(0x474E49524D414301)
+/* bytes 01 'C' 'L' 'E' 'A' 'S' 'E' 'S' */
+#define CAMRING_LEASE_MAGIC UINT64_C(0x53455341454C4301)
 #define CAMRING_LAYOUT_VERSION 1u
 
 #define CAMRING_HEADER_SIZE 4096u

@@ -38,7 +38,6 @@ func goLayout(t *testing.T) (fields []layoutField) {
 	t.Helper()
 	for _, s := range structures {
 		for f := range s.typ.Fields() {
-			f := f
 			if f.Type.Size() == 0 { // structs.HostLayout
 				continue
 			}

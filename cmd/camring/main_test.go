@@ -108,7 +108,7 @@ func waitForReader(t *testing.T, w *ring.FrameWriter) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close() //nolint:errcheck // always nil
+	defer r.Close()
 	before := r.Counter(ring.CountWakes)
 	for deadline := time.Now().Add(20 * time.Second); r.Counter(ring.CountWakes) == before; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {

@@ -98,7 +98,7 @@ func ask(t *testing.T, method, url, host string) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close() //nolint:errcheck // only read
+	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -236,7 +236,7 @@ func TestServeEndsWithAClientThatNeverAsks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close() //nolint:errcheck // a test's
+		defer conn.Close()
 		// Half a request: accepted and never finished.
 		if _, err := io.WriteString(conn, "GET /healthz HT"); err != nil {
 			t.Fatal(err)

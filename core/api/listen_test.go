@@ -31,7 +31,7 @@ func TestPortInUseSaysWhatToDo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close() //nolint:errcheck // a test's
+	defer taken.Close()
 	dir := t.TempDir()
 	_, err = Listen(taken.Addr().String(), dir)
 	if !errors.Is(err, ErrInUse) {

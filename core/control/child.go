@@ -34,8 +34,7 @@ func (s *Stopped) Error() string { return "stopped: " + s.Reason.String() }
 
 // StopOf returns how a camera's context was ended.
 func StopOf(ctx context.Context) Stopped {
-	var s *Stopped
-	if errors.As(context.Cause(ctx), &s) {
+	if s, ok := errors.AsType[*Stopped](context.Cause(ctx)); ok {
 		return *s
 	}
 	return Stopped{Reason: ring.ReasonShutdown}

@@ -200,9 +200,9 @@ func TestStateReachesTheMirror(t *testing.T) {
 func TestLogsAreLimited(t *testing.T) {
 	parent, _ := pair(t, func(ctx context.Context, _ Start, _ *Mirror, log *slog.Logger, _ func(Connected)) Ended {
 		for range 10 * logsPerSecond {
-			log.Debug("packet dropped")
+			log.DebugContext(ctx, "packet dropped")
 		}
-		log.With("a", 1).WithGroup("g").Warn("matters", "b", 2)
+		log.With("a", 1).WithGroup("g").WarnContext(ctx, "matters", "b", 2)
 		return Ended{Reason: ring.ReasonTimeout}
 	})
 	tell(t, parent, startOf(1))

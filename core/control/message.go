@@ -93,11 +93,10 @@ type Quit struct{}
 
 // Hello is a child's first message.
 type Hello struct {
-	Protocol int          `json:"protocol"`
-	Version  string       `json:"version"`
-	PID      int          `json:"pid"`
-	Codecs   []ring.Codec `json:"codecs,omitempty"` // worker: what the installed libav decodes
-	Detail   string       `json:"detail,omitempty"` // worker: library versions
+	Protocol int    `json:"protocol"`
+	Version  string `json:"version"`
+	PID      int    `json:"pid"`
+	Detail   string `json:"detail,omitempty"` // worker: library versions
 }
 
 // Connected says that an attempt has reached its source.

@@ -30,8 +30,7 @@ type camera struct {
 	oldHead  uint64 // of the frame ring before we ran: with more in it, a worker resumes
 	deaths   int    // of the worker, in a row, without a picture between
 	reached  bool   // the attempt in flight has reached its source
-	told     ring.State
-	toldWhy  ring.Reason
+	told     told
 
 	sessions   uint64
 	reconnects uint64
@@ -91,7 +90,7 @@ func (c *camera) decode() {
 		Camera: spec, Attempt: c.capture, Resume: c.resumes(), SkipGOP: c.deaths > 1,
 	}})
 	c.captured = true
-	c.worker.send(control.Message{State: &control.State{Camera: c.cfg.Name, State: c.told, Reason: c.toldWhy}})
+	c.worker.send(control.Message{State: &control.State{Camera: c.cfg.Name, State: c.told.state, Reason: c.told.reason}})
 }
 
 // resumes reports whether a picture has been published since we run. The worker that did so has ended,

@@ -45,7 +45,6 @@ type process struct {
 	restarts  uint64
 	quick     int // deaths in a row soon after a start
 	restartAt time.Time
-	codecs    map[uint32]bool
 }
 
 // event is news from a child, or of its end.

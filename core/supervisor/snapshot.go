@@ -80,7 +80,7 @@ func (s *Supervisor) childLog(p *process, l *control.Log) {
 	for _, k := range slices.Sorted(maps.Keys(l.Attrs)) {
 		attrs = append(attrs, slog.String(k, l.Attrs[k]))
 	}
-	p.log.LogAttrs(context.Background(), slog.Level(l.Level), l.Text, attrs...)
+	p.log.LogAttrs(context.Background(), slog.Level(l.Level), l.Text, attrs...) //nolint:sloglint // the child's constant
 }
 
 // childLine writes a line that a child wrote to stderr: the runtime's, or a library's. Any goroutine.

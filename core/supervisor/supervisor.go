@@ -20,7 +20,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/user"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"sync"
@@ -262,33 +261,6 @@ func (s *Supervisor) look(now time.Time, c *camera) {
 	}
 }
 
-// tell logs a change of a camera's state and passes it on to the worker, for the ring's header.
-func (s *Supervisor) tell(c *camera) {
-	m := c.machine
-	if c.told == m.State && c.toldWhy == m.Reason {
-		return
-	}
-	c.told, c.toldWhy = m.State, m.Reason
-	level := slog.LevelInfo
-	if m.State != ring.StateLive && m.State != ring.StateConnecting && m.State != ring.StatePriming && m.State != ring.StateEnded {
-		level = slog.LevelWarn
-	}
-	attrs := []slog.Attr{slog.String("camera", c.cfg.Name), slog.String("state", m.State.String())}
-	if m.Reason != ring.ReasonNone {
-		attrs = append(attrs, slog.String("reason", m.Reason.String()))
-	}
-	if m.Detail != "" && m.State != ring.StateConnecting { // then it is of the attempt before
-		attrs = append(attrs, slog.String("detail", m.Detail))
-	}
-	if wait := time.Until(m.RetryAt); wait > 0 {
-		attrs = append(attrs, slog.Duration("retry_in", wait.Round(10*time.Millisecond)))
-	}
-	s.log.LogAttrs(context.Background(), level, "camera", attrs...)
-	if c.captured {
-		c.worker.send(control.Message{State: &control.State{Camera: c.cfg.Name, State: m.State, Reason: m.Reason}})
-	}
-}
-
 // handle deals with news from a child.
 func (s *Supervisor) handle(now time.Time, e event) {
 	if e.life != e.p.life {
@@ -501,5 +473,3 @@ func groupID(name string) (int, error) {
 }
 
 func cpus() int { return runtime.NumCPU() }
-
-func (s *Supervisor) socket(name string) string { return filepath.Join(s.cfg.Ring.Dir, name) }

@@ -348,7 +348,7 @@ func dropsText(c *status.Camera) string {
 	var text strings.Builder
 	text.WriteString(strconv.FormatUint(sum, 10) + ":")
 	for _, cause := range causes {
-		text.WriteString(fmt.Sprintf(" %s %d", strings.TrimPrefix(cause, "drop_"), c.Drops[cause]))
+		fmt.Fprintf(&text, " %s %d", strings.TrimPrefix(cause, "drop_"), c.Drops[cause])
 	}
 	return text.String()
 }

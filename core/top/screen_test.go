@@ -113,7 +113,7 @@ func TestSizeOfAFileIsTheUsualOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close() //nolint:errcheck // a test's
+	defer f.Close()
 	if w, h := Size(f); w != 80 || h != 24 {
 		t.Errorf("%dx%d, want 80x24", w, h)
 	}

@@ -153,7 +153,7 @@ func (c *fileCapture) picture(ctx context.Context, frame *cshim.Frame, read int6
 	frame.PTSNS = pts
 	due := c.clock.wait(ctx, pts, c.out.tick)
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // stopped: serve says why
 	}
 	from := origin{
 		packetSeq: frame.Tag, captureMonoNS: read, captureWallNS: ring.WallNS(),

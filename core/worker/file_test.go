@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -91,7 +92,7 @@ func TestFileThatIsPlayedOnceGoesOnWhereItsProcessDied(t *testing.T) {
 			if !errors.Is(err, errEnded) {
 				t.Fatalf("second process: %v, want the end of the file", err)
 			}
-			got := append(first, second...)
+			got := slices.Concat(first, second)
 			for i, pts := range got {
 				if want := int64(i) * int64(40*time.Millisecond); pts != want {
 					t.Fatalf("picture %d of both processes is at %v, want %v", i, time.Duration(pts), time.Duration(want))
@@ -117,7 +118,7 @@ func TestFileThatLoopsGoesOnWithLaterTimes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := append(first, second...)
+	got := slices.Concat(first, second)
 	for i := 1; i < len(got); i++ {
 		if got[i]-got[i-1] != int64(40*time.Millisecond) {
 			t.Fatalf("picture %d comes %v after the one before, want 40ms", i, time.Duration(got[i]-got[i-1]))

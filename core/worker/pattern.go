@@ -23,7 +23,7 @@ func capturePattern(ctx context.Context, c control.Camera, out *output, connecte
 		out.tick()
 		clock.wait(ctx, pts, out.tick)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // stopped: serve says why
 		}
 		mono, wall := ring.MonoNS(), ring.WallNS()
 		d := out.describe(origin{

@@ -27,13 +27,7 @@ func Run(file *os.File) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	hello := control.Hello{Detail: cshim.Versions()}
-	for c := ring.CodecH264; c <= ring.CodecMPEG4; c++ {
-		if cshim.Codec(c).Available() {
-			hello.Codecs = append(hello.Codecs, c)
-		}
-	}
-	return control.Child(conn, hello, serve)
+	return control.Child(conn, control.Hello{Detail: cshim.Versions()}, serve)
 }
 
 // serve captures one camera until ctx ends or the source does.

@@ -103,7 +103,11 @@ func everything(t *testing.T, tr *tree, config string, env []string, cameras ...
 		shown[page] = tr.get(page)
 	}
 	for _, args := range [][]string{
-		{"list"}, {"list", "--json"}, {"top", "--once"}, {"validate", "-c", config}, {"validate", "--json", "-c", config},
+		{"list"},
+		{"list", "--json"},
+		{"top", "--once"},
+		{"validate", "-c", config},
+		{"validate", "--json", "-c", config},
 		{"tap", cameras[0], "--frames", "1"},
 	} {
 		cmd := exec.Command(filepath.Join(bin, "camring"), append([]string{"--ring-dir", tr.dir}, args...)...)
@@ -254,7 +258,7 @@ func TestFaultP12_NoPasswordIsShownAnywhere(t *testing.T) {
 	search("while Redis refuses the password")
 	if stream := redisCLI(t, redisAddr, rotated.password(), "XRANGE", "good-url_input_topic", "-", "+", "COUNT", "5"); !strings.Contains(stream, "seq") {
 		t.Errorf("no records: %.200s", stream)
-	} else if i := strings.Index(stream, "cAnary"); i >= 0 {
+	} else if found := strings.Contains(stream, "cAnary"); found {
 		t.Errorf("a record shows a password: %.400s", stream)
 	}
 }
