@@ -187,6 +187,20 @@ func TestFaultS10_DirectoryOfAnotherUserNamesTheOwnerAndTheMend(t *testing.T) {
 	}
 }
 
+func TestFaultS10_SquattedDirectoryIsRefused(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a directory to another user")
+	}
+	dir := shmDir(t)
+	if err := errors.Join(os.Chown(dir, 65534, -1), os.Chmod(dir, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := OpenFrameWriter(FrameConfig{Dir: dir, Camera: "cam", Output: "main", GID: -1})
+	if err == nil || !strings.Contains(err.Error(), "belongs to uid 65534") {
+		t.Errorf("a writer in a directory that another user owns: %v, want a refusal that names the owner", err)
+	}
+}
+
 func TestFaultS10_ReaderWithoutWritePermissionIsTold(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can start a process of another user")

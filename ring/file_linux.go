@@ -217,18 +217,25 @@ func noSpace(dir string, need uint64) error {
 // permissionError names the owner of dir and the mend: a directory left by a run under sudo is the
 // usual cause.
 func permissionError(dir string, err error) error {
-	owner := -1
-	if info, serr := os.Stat(dir); serr == nil {
-		if st, ok := info.Sys().(*syscall.Stat_t); ok {
-			owner = int(st.Uid)
-		}
-	}
+	owner := ownerOf(dir)
 	if owner >= 0 && owner != os.Geteuid() {
 		return fmt.Errorf("ring directory %s belongs to uid %d and this process is uid %d: %w: "+
 			`if an earlier run as root left it, remove it with "sudo rm -r %s", or choose another with ring.dir`,
 			dir, owner, os.Geteuid(), err, dir)
 	}
 	return fmt.Errorf("ring directory %s cannot be written to: %w: mend its mode or choose another with ring.dir", dir, err)
+}
+
+// ownerOf is the uid that a file belongs to, -1 if it is not there.
+func ownerOf(path string) int {
+	info, err := os.Stat(path)
+	if err != nil {
+		return -1
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(st.Uid)
+	}
+	return -1
 }
 
 func retryEINTR(call func() error) error {

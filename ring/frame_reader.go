@@ -222,16 +222,8 @@ func (f *Frame) AppendPacked(dst []byte) ([]byte, error) {
 // readFrameDesc copies the descriptor of seq and checks it against the sizes known at attach.
 func readFrameDesc(mem []byte, g *geometry, seq uint64) (FrameDesc, error) {
 	var d FrameDesc
-	at := g.descAt(seq)
-	word := seqAt(mem, at)
-	if word.Load() != seq { // SYNC D4: pairs with D3
-		return d, ErrLapped
-	}
-	step(stepReadDesc)
-	copy(d.bytes()[8:], mem[at+8:at+frameDescSize])
-	loadFence() // SYNC D2: fields before the second look; pairs with D1
-	if word.Load() != seq {
-		return d, ErrLapped
+	if err := copyDesc(mem, g.descAt(seq), seq, d.bytes()); err != nil {
+		return d, err
 	}
 	d.Seq = seq
 	return d, d.check(g)

@@ -139,16 +139,8 @@ func (r *PacketReader) at(seq uint64) (Packet, error) {
 
 func readPacketDesc(mem []byte, g *geometry, seq uint64) (PacketDesc, error) {
 	var d PacketDesc
-	at := g.descAt(seq)
-	word := seqAt(mem, at)
-	if word.Load() != seq { // SYNC D4: pairs with D3
-		return d, ErrLapped
-	}
-	step(stepReadDesc)
-	copy(d.bytes()[8:], mem[at+8:at+packetDescSize])
-	loadFence() // SYNC D2: fields before the second look; pairs with D1
-	if word.Load() != seq {
-		return d, ErrLapped
+	if err := copyDesc(mem, g.descAt(seq), seq, d.bytes()); err != nil {
+		return d, err
 	}
 	d.Seq = seq
 	if d.Flags&FlagGap == 0 && (d.Length == 0 || uint64(d.Length) > g.dataSize || d.Length > MaxRecord) {

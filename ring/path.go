@@ -56,10 +56,16 @@ func checkName(what, name string) error {
 	return nil
 }
 
-// MakeDir makes sure that dir exists and can be written to by this process.
+// errForeign says why a directory of another user is refused even where it can be written to.
+var errForeign = errors.New("its owner could replace the rings")
+
+// MakeDir makes sure that dir exists, belongs to this user or to root, and can be written to.
 func MakeDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("ring directory: %w: choose another with ring.dir or CAMRING_RING_DIR", err)
+	}
+	if owner := ownerOf(dir); owner != os.Geteuid() && owner > 0 {
+		return permissionError(dir, errForeign)
 	}
 	probe, err := os.CreateTemp(dir, ".probe-")
 	if errors.Is(err, os.ErrPermission) {

@@ -93,6 +93,22 @@ func (r *reader) tryOpen() error {
 	return nil
 }
 
+// copyDesc copies the descriptor of seq, which lies at at, into to, or reports that another record has
+// its place. The caller sets the sequence itself and checks the rest.
+func copyDesc(mem []byte, at, seq uint64, to []byte) error {
+	word := seqAt(mem, at)
+	if word.Load() != seq { // SYNC D4: pairs with D3
+		return ErrLapped
+	}
+	step(stepReadDesc)
+	copy(to[8:], mem[at+8:at+uint64(len(to))])
+	loadFence() // SYNC D2: fields before the second look; pairs with D1
+	if word.Load() != seq {
+		return ErrLapped
+	}
+	return nil
+}
+
 // headNow is the newest sequence.
 func (r *reader) headNow() uint64 { return r.h.head.Load() } // SYNC H2: pairs with H1
 
