@@ -284,6 +284,9 @@ func (s *Supervisor) hello(p *process, h *control.Hello) {
 	if h.Protocol != control.Version || h.Version != version.Version {
 		p.log.LogAttrs(context.Background(), slog.LevelError, "process is of another version: build and install both programs together",
 			slog.String("version", h.Version), slog.String("want", version.Version))
+		for _, c := range p.cameras {
+			c.machine.Detail = fmt.Sprintf("the %s is version %q, camring is %q: build and install both together", p.role, h.Version, version.Version)
+		}
 		_ = p.cmd.Process.Kill()
 		return
 	}
