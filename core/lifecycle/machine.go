@@ -25,6 +25,7 @@ const (
 	abortWithin   = 2 * time.Second  // a hung attempt gives up its turn
 	stallAfter    = 3 * time.Second  // without a new picture, or ten frame intervals if that is longer
 	stallFrames   = 10
+	maxPatience   = 4                // doublings of stallAfter for a camera whose rate is not known: 48 s
 	thawAfter     = 10 * time.Second // packets come, pictures do not: how long until a new session
 
 	backoffMin   = 250 * time.Millisecond
@@ -78,6 +79,7 @@ type Machine struct {
 	authFailures int
 	lastFrame    time.Time
 	liveSince    time.Time
+	patience     int // how often a stall has come before a second picture
 }
 
 // New makes the machine of an enabled or disabled camera; random gives numbers in [0, 1).
@@ -239,8 +241,11 @@ func (m *Machine) Tick(now time.Time, interval time.Duration, packets, decoding 
 			return m.abort(now, reason, detail+primeWithin.String())
 		}
 	case ring.StateLive:
-		if now.Sub(m.lastFrame) <= max(stallAfter, stallFrames*interval) {
+		if now.Sub(m.lastFrame) <= max(stallAfter<<m.patience, stallFrames*interval) {
 			return Nothing
+		}
+		if interval == 0 && m.patience < maxPatience {
+			m.patience++ // perhaps it sends a picture every ten seconds: wait longer for the second one
 		}
 		if packets || !decoding {
 			m.enter(now, ring.StateStalled, ring.ReasonNoFrames, "compressed pictures arrive, decoded ones do not")

@@ -277,3 +277,35 @@ func TestParkedByAnotherCamera(t *testing.T) {
 		t.Errorf("the next attempt came after %v, want %v", wait, AuthPark)
 	}
 }
+
+// TestSlowCameraIsGivenTimeToShowItsRate plays a camera that sends a picture every ten seconds: sessions
+// that end before the second one make the next wait longer, until the rate is known.
+func TestSlowCameraIsGivenTimeToShowItsRate(t *testing.T) {
+	const every = 10 * time.Second
+	p := start(t, 0)
+	for sessions := 1; ; sessions++ {
+		p.live()
+		p.now = p.now.Add(every - time.Millisecond)
+		for at := p.now.Add(time.Millisecond - every); at.Before(p.now); at = at.Add(100 * time.Millisecond) {
+			if p.m.Tick(at, 0, false, true) == Abort {
+				p.now = at
+				break
+			}
+		}
+		if p.m.State == ring.StateLive {
+			if sessions > 3 {
+				t.Errorf("%d sessions until one lasted %v", sessions, every)
+			}
+			break
+		}
+		if sessions > 10 {
+			t.Fatal("no session ever lasts until the second picture")
+		}
+		p.fail(ring.ReasonShutdown)
+	}
+	p.m.Frame(p.now)
+	p.now = p.now.Add(5 * every)
+	if a := p.m.Tick(p.now, every, false, true); a != Nothing {
+		t.Errorf("action %v within ten intervals of the known rate", a)
+	}
+}
