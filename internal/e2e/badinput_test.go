@@ -26,8 +26,8 @@ func TestMistakeInTheConfigurationIsNamedWithItsPlace(t *testing.T) {
 		want       []string
 	}{
 		{
-			"unknown key", "cameras:\n  front:\n    url: rtsp://h/p\n    transport: tcp\n",
-			[]string{":4:5: ", `"transport"`, `did you mean "transport"?`},
+			"unknown key", "cameras:\n  front:\n    url: rtsp://h/p\n    trnsport: tcp\n",
+			[]string{":4:5: ", `"trnsport"`, `did you mean "transport"?`},
 		},
 		{
 			"unknown section", "cameras:\n  front: test:pattern\nrediss: off\n",
