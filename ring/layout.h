@@ -104,8 +104,8 @@ enum camring_state {
     CAMRING_STATE_UNSUPPORTED = 7,
     CAMRING_STATE_QUARANTINED = 8,
     CAMRING_STATE_DISABLED = 9,
-    CAMRING_STATE_STOPPED =
-        10,                  /* planned stop: the writer will not write again before a re-attach */
+    /* Planned stop: the writer will not write again before a re-attach. */
+    CAMRING_STATE_STOPPED = 10,
     CAMRING_STATE_ENDED = 11 /* a file that does not loop has been read to its end */
 };
 

@@ -354,13 +354,16 @@ class TestOpen(RingTest):
     def test_the_default_directory(self):
         with mock.patch.dict(os.environ):
             os.environ.pop("CAMRING_RING_DIR", None)
+            service, own = "/dev/shm/camring", "/dev/shm/camring-1000"
             for uid, there, want in (
-                (0, False, "/dev/shm/camring"),
-                (1000, True, "/dev/shm/camring"),
-                (1000, False, "/dev/shm/camring-1000"),
+                (0, (), service),
+                (1000, (), own),
+                (1000, (service,), service),
+                (1000, (own,), own),
+                (1000, (service, own), own),
             ):
                 with self.subTest(f"uid {uid}, {there}"), mock.patch("os.geteuid", return_value=uid), mock.patch(
-                    "os.path.isdir", return_value=there
+                    "os.path.isdir", side_effect=there.__contains__
                 ):
                     self.assertEqual(camring.default_directory(), want)
 
