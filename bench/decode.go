@@ -4,6 +4,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -144,16 +145,45 @@ func camringOnce(ctx context.Context, o *Options, c *Clip) (Decoded, error) {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return Decoded{}, err
 	}
+	held := hold(ctx, ring.FramePath(dir, "clip", "main"))
 	_, spent, err := command(ctx, runLimit, o.camring(), "run", "--once", "-c", config)
+	r := held()
+	if r != nil {
+		defer func() { _ = r.Close() }()
+	}
 	if err != nil {
 		return Decoded{}, err
 	}
-	r, err := ring.OpenFrames(ring.FramePath(dir, "clip", "main"), ring.ReaderOptions{})
-	if err != nil {
-		return Decoded{}, fmt.Errorf("ring of the run: %w", err)
+	if r == nil {
+		return Decoded{}, errors.New("the run ended before its ring was seen")
 	}
-	defer func() { _ = r.Close() }()
 	return published(r, spent)
+}
+
+// hold registers a reader with the ring at path as soon as it is there: a ring that somebody reads
+// outlives the run. The reader never waits, so the writer never wakes it. The function it returns ends
+// the search and gives the reader, nil if the ring never came.
+func hold(ctx context.Context, path string) func() *ring.FrameReader {
+	ctx, cancel := context.WithCancel(ctx)
+	found := make(chan *ring.FrameReader, 1)
+	go func() {
+		for {
+			if r, err := ring.OpenFrames(path, ring.ReaderOptions{Name: "bench"}); err == nil {
+				found <- r
+				return
+			}
+			select {
+			case <-ctx.Done():
+				found <- nil
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}()
+	return func() *ring.FrameReader {
+		cancel()
+		return <-found
+	}
 }
 
 // published checks that a finished ring lost nothing.
