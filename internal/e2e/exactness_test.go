@@ -19,6 +19,7 @@ import (
 	"camring/internal/testcam"
 	"camring/internal/testcam/testclip"
 	"camring/internal/testutil"
+	"camring/ring"
 )
 
 // reference decodes a clip with ffmpeg in its native 4:2:0 format and returns the md5 of every
@@ -131,5 +132,33 @@ func TestEveryFrameOfAPassIsFFmpegsOwn(t *testing.T) {
 				t.Run(name, func(t *testing.T) { onePass(t, tap(t, tr.dir, name, len(want)+10), want) })
 			}
 		})
+	}
+}
+
+// TestRangeAndMatrixAreDescribedNotConverted runs full-range BT.709 through the product: the samples are
+// ffmpeg's own, and the descriptor says what they mean.
+func TestRangeAndMatrixAreDescribedNotConverted(t *testing.T) {
+	clip := testclip.Make(t, testclip.Spec{Codec: "h264", Width: 642, Height: 362, FPS: 25, Seconds: 2, GOP: 25, Args: []string{
+		"-color_range", "pc", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",
+	}})
+	want := reference(t, clip, 642, 362)
+	cam, err := testcam.Start(testcam.Options{Clips: map[string]string{"clip": clip}, PerClient: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cam.Close()
+	tr := start(t, fmt.Sprintf("redis: off\ncameras:\n  net: %s\n  file: {url: %s, loop: true}\n", cam.URL("clip"), clip))
+	tr.live(15 * time.Second)
+	for _, name := range []string{"net", "file"} {
+		onePass(t, tap(t, tr.dir, name, len(want)+10), want)
+		r, err := ring.OpenFrames(ring.FramePath(tr.dir, name, "main"), ring.ReaderOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := r.Latest()
+		if err != nil || f.Range != ring.RangeFull || f.Matrix != 1 || f.Primaries != 1 || f.Transfer != 1 {
+			t.Errorf("%s: range %v, matrix %d, primaries %d, transfer %d, %v; want full, 1, 1, 1", name, f.Range, f.Matrix, f.Primaries, f.Transfer, err)
+		}
+		_ = r.Close()
 	}
 }
