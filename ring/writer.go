@@ -342,9 +342,6 @@ func (w *writer) Path() string { return w.path }
 // Epoch is 1 for the first ring of a name.
 func (w *writer) Epoch() uint64 { return w.g.epoch }
 
-// CreatedMS is when this epoch was made, in milliseconds of CLOCK_REALTIME.
-func (w *writer) CreatedMS() int64 { return int64(w.g.createdWallNS / 1e6) }
-
 // Stop is a planned stop: the state becomes stopped (a file that has ended stays so), and the files go unless a reader is
 // registered, which would otherwise lose the frame it is looking at. The writer is closed.
 func (w *writer) Stop() error {

@@ -4,15 +4,13 @@ package config
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strings"
 
+	"camring/ring"
+
 	"github.com/goccy/go-yaml/ast"
 )
-
-// nameRE is the rule for names of cameras and outputs: they become file names and parts of URLs.
-var nameRE = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 
 const nameRule = "want 1 to 63 of a-z, 0-9, _ and -, the first a letter or digit"
 
@@ -100,7 +98,7 @@ func (d *decoder) outputs(c *draft, v value) {
 		return
 	}
 	e := entries[0]
-	if !nameRE.MatchString(e.key) {
+	if !ring.ValidName(e.key) {
 		d.fail(value{at: e.keyAt, path: v.path}, "output name %s: %s", quote(e.key), nameRule)
 		return
 	}
@@ -129,7 +127,7 @@ func (d *decoder) defaults(v value) Camera {
 func (d *decoder) cameras(cfg *Config, v value, base Camera) {
 	var entries []entry
 	for _, e := range d.entries(v) {
-		if !nameRE.MatchString(e.key) {
+		if !ring.ValidName(e.key) {
 			d.fail(value{at: e.keyAt, path: v.path}, "camera name %s: %s", quote(e.key), nameRule)
 			continue
 		}

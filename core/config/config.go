@@ -21,9 +21,9 @@
 package config
 
 import (
-	"fmt"
-	"os"
 	"time"
+
+	"camring/ring"
 )
 
 // Config is a checked configuration.
@@ -89,18 +89,9 @@ func Default() *Config {
 	return &Config{
 		Redis: Redis{Mode: "private", Batch: 25 * time.Millisecond, MaxLen: 1000},
 		HTTP:  HTTP{Listen: "127.0.0.1:9670"},
-		Ring:  Ring{Dir: DefaultRingDir(), Slots: 8},
+		Ring:  Ring{Dir: ring.DefaultDir(), Slots: 8},
 		Log:   Log{Level: "info", Format: "auto"},
 	}
-}
-
-// DefaultRingDir returns /dev/shm/camring for root and /dev/shm/camring-UID for anybody else, so
-// that a run with sudo does not leave a directory in the way of one without.
-func DefaultRingDir() string {
-	if uid := os.Geteuid(); uid != 0 {
-		return fmt.Sprintf("/dev/shm/camring-%d", uid)
-	}
-	return "/dev/shm/camring"
 }
 
 // defaultCamera is a camera before anything was said about it.

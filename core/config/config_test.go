@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"camring/ring"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -49,7 +51,7 @@ func TestOneLineCameraGetsEveryDefault(t *testing.T) {
 		}},
 		Redis: Redis{Mode: "private", Batch: 25 * time.Millisecond, MaxLen: 1000},
 		HTTP:  HTTP{Listen: "127.0.0.1:9670"},
-		Ring:  Ring{Dir: DefaultRingDir(), Slots: 8},
+		Ring:  Ring{Dir: ring.DefaultDir(), Slots: 8},
 		Log:   Log{Level: "info", Format: "auto"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

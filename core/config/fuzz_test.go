@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"camring/ring"
 )
 
 // FuzzConfig: no file crashes the reader; what it accepts keeps the promises of the types, and what
@@ -44,7 +46,7 @@ func FuzzConfig(f *testing.F) {
 		topics := map[string]bool{}
 		for _, c := range cfg.Cameras {
 			known := c.Source.Kind == KindRTSP || c.Source.Kind == KindFile || c.Source.Kind == KindTest
-			if !nameRE.MatchString(c.Name) || !nameRE.MatchString(c.Output) || !known ||
+			if !ring.ValidName(c.Name) || !ring.ValidName(c.Output) || !known ||
 				c.Slots < minSlots || c.Slots > maxSlots || c.Topic == "" || c.Enabled && topics[c.Topic] {
 				t.Fatalf("accepted %+v", c)
 			}

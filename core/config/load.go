@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 
+	"camring/ring"
+
 	"github.com/goccy/go-yaml/ast"
 )
 
@@ -134,7 +136,7 @@ func parseCameras(list string, env func(string) (string, bool)) (*Config, error)
 	for item := range strings.FieldsSeq(list) {
 		name, source, found := strings.Cut(item, "=")
 		switch {
-		case !found || !nameRE.MatchString(name):
+		case !found || !ring.ValidName(name):
 			d.add(at, "camera name %s: %s, then = and its source", quote(name), nameRule)
 		case seen[name]:
 			d.add(at, "camera %s is there twice", name)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"camring/ring"
+
 	"github.com/goccy/go-yaml/ast"
 )
 
@@ -131,7 +133,7 @@ func (d *decoder) collect(v value, seen map[string]bool, all *[]entry, depth int
 
 // shown is a key as part of a path in a message.
 func shown(key string) string {
-	if nameRE.MatchString(key) {
+	if ring.ValidName(key) {
 		return key
 	}
 	return quote(key)

@@ -122,26 +122,15 @@ func (r *receiver) stop() error {
 // endedBy turns what ended an attempt into the message for the supervisor. Whoever shows the message
 // names the camera beside it, so the text does not.
 func endedBy(camera string, err error) control.Ended {
-	ended := control.Ended{Reason: ring.ReasonInternal}
-	if err == nil {
-		ended.Detail = "the session ended without a reason"
+	ended := control.EndedBy(err)
+	ended.Detail = strings.TrimPrefix(ended.Detail, fmt.Sprintf("camera %q: ", camera))
+	var f *rtsp.Failure
+	if !errors.As(err, &f) {
 		return ended
 	}
-	ended.Detail = strings.TrimPrefix(err.Error(), fmt.Sprintf("camera %q: ", camera))
-	var f *rtsp.Failure
-	var space *ring.NoSpaceError
-	switch {
-	case errors.As(err, &f):
-		ended.Reason, ended.RetryAfter = f.Reason, f.RetryAfter
-		if f.Hint != "" {
-			ended.Detail += ": " + f.Hint
-		}
-	case errors.As(err, &space):
-		ended.Reason = ring.ReasonNoSpace
-	case errors.Is(err, os.ErrPermission):
-		ended.Reason = ring.ReasonPermission
-	case errors.Is(err, ring.ErrBusy):
-		ended.Detail = fmt.Sprintf("%v: another camring serves a camera of this name in this ring directory", err)
+	ended.Reason, ended.RetryAfter = f.Reason, f.RetryAfter
+	if f.Hint != "" {
+		ended.Detail += ": " + f.Hint
 	}
 	return ended
 }

@@ -58,12 +58,17 @@ func newCamera(cfg config.Camera, dir string, gid int) *camera {
 // network reports whether a receiver talks to the source.
 func (c *camera) network() bool { return c.spec.Kind == "rtsp" }
 
+// source is the process that talks to the source; nil for a disabled camera.
+func (c *camera) source() *process {
+	if c.network() {
+		return c.receiver
+	}
+	return c.worker
+}
+
 // begin starts an attempt, if the process that makes it is there.
 func (c *camera) begin() bool {
-	p := c.worker
-	if c.network() {
-		p = c.receiver
-	}
+	p := c.source()
 	if p == nil || !p.ready {
 		return false
 	}
@@ -99,10 +104,7 @@ func (c *camera) resumes() bool { return c.watch.head() > c.oldHead }
 
 // abort ends the attempt in flight.
 func (c *camera) abort(now time.Time, reason ring.Reason) {
-	p := c.worker
-	if c.network() {
-		p = c.receiver
-	}
+	p := c.source()
 	c.unanswered.ask(now, p, c.attempt)
 	p.send(control.Message{Stop: &control.Stop{Camera: c.cfg.Name, Reason: reason}})
 }

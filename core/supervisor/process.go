@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -139,7 +140,7 @@ func childEnv(role string, cameras int) []string {
 	}
 	if role == roleWorker {
 		// Threads that sleep in C keep no P; more than these would only add garbage collector threads.
-		env = append(env, "GOMAXPROCS="+strconv.Itoa(min(cpus(), cameras+2)))
+		env = append(env, "GOMAXPROCS="+strconv.Itoa(min(runtime.NumCPU(), cameras+2)))
 	}
 	return env
 }

@@ -20,7 +20,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/user"
-	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -474,5 +473,3 @@ func groupID(name string) (int, error) {
 	}
 	return strconv.Atoi(g.Gid)
 }
-
-func cpus() int { return runtime.NumCPU() }

@@ -89,22 +89,9 @@ func fail(reason ring.Reason, format string, args ...any) error {
 
 // failed turns what ended a capture into the message for the supervisor.
 func failed(err error) control.Ended {
-	ended := control.Ended{Reason: ring.ReasonInternal, Detail: "capture ended without a reason"}
-	if err == nil {
-		return ended
-	}
-	ended.Detail = err.Error()
-	var f *failure
-	var space *ring.NoSpaceError
-	switch {
-	case errors.As(err, &f):
+	ended := control.EndedBy(err)
+	if f, ok := errors.AsType[*failure](err); ok {
 		ended.Reason = f.reason
-	case errors.As(err, &space):
-		ended.Reason = ring.ReasonNoSpace
-	case errors.Is(err, os.ErrPermission):
-		ended.Reason = ring.ReasonPermission
-	case errors.Is(err, ring.ErrBusy):
-		ended.Reason = ring.ReasonInternal
 	}
 	return ended
 }
