@@ -16,6 +16,20 @@ import (
 	"camring/ring"
 )
 
+// endsAfter is a context that the capture thread finds ended once enough has been published: no other
+// thread has to be quick enough to end it.
+type endsAfter struct {
+	context.Context
+	enough func() bool
+}
+
+func (e endsAfter) Err() error {
+	if e.enough() {
+		return context.Canceled
+	}
+	return e.Context.Err()
+}
+
 // play captures a file until it ends, or until records more records are in the ring: then it dies. It
 // returns the picture times that are new in the ring.
 func play(t *testing.T, dir, clip string, start control.Start, records uint64) (pts []int64, err error) {
@@ -34,24 +48,7 @@ func play(t *testing.T, dir, clip string, start control.Start, records uint64) (
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	stop := make(chan struct{})
-	go func() { // a reader, that cancels
-		defer close(stop)
-		for ctx.Err() == nil {
-			r, err := ring.OpenFrames(ring.FramePath(dir, "cam", "main"), ring.ReaderOptions{})
-			if err != nil {
-				time.Sleep(time.Millisecond)
-				continue
-			}
-			if r.Head() >= before+records {
-				cancel()
-			}
-			_ = r.Close()
-		}
-	}()
-	err = captureFile(ctx, start, out, func(control.Connected) {})
-	cancel()
-	<-stop
+	err = captureFile(endsAfter{ctx, func() bool { return out.w.Exists() && out.w.Head() >= before+records }}, start, out, func(control.Connected) {})
 	_ = out.w.Close()
 	r, openErr := ring.OpenFrames(ring.FramePath(dir, "cam", "main"), ring.ReaderOptions{})
 	if openErr != nil {
